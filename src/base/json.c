@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/json.h"
+
+#include "base/units.h"
+
+#include <math.h>
+
+void json_begin(struct json_writer *json, struct buffer *out) {
+    *json = (struct json_writer){.out = out};
+}
+
+static void before_value(struct json_writer *json) {
+    if (json->after_key) {
+        json->after_key = false;
+        return;
+    }
+    if (json->has_items[json->depth])
+        buffer_append_char(json->out, ',');
+    json->has_items[json->depth] = true;
+}
+
+static void open_level(struct json_writer *json, char bracket) {
+    before_value(json);
+    ASSERT(json->depth + 1 < JSON_DEPTH_MAX);
+    json->has_items[++json->depth] = false;
+    buffer_append_char(json->out, bracket);
+}
+
+static void close_level(struct json_writer *json, char bracket) {
+    ASSERT(json->depth > 0 && !json->after_key);
+    json->depth--;
+    buffer_append_char(json->out, bracket);
+}
+
+void json_object_begin(struct json_writer *json) {
+    open_level(json, '{');
+}
+void json_object_end(struct json_writer *json) {
+    close_level(json, '}');
+}
+void json_array_begin(struct json_writer *json) {
+    open_level(json, '[');
+}
+void json_array_end(struct json_writer *json) {
+    close_level(json, ']');
+}
+
+// Length of the UTF-8 sequence at the start of `text`, zero where there is none (RFC 3629).
+static size_t sequence_len(struct view text) {
+    static const struct {
+        unsigned char first, last, low, high;
+        size_t len;
+    } rows[] = {{0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+                {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
+                {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
+                {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
+    const unsigned char *bytes = (const unsigned char *)text.ptr;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (bytes[0] < rows[i].first || bytes[0] > rows[i].last)
+            continue;
+        if (text.len < rows[i].len || bytes[1] < rows[i].low || bytes[1] > rows[i].high)
+            return 0;
+        for (size_t k = 2; k < rows[i].len; k++)
+            if ((bytes[k] & 0xc0) != 0x80)
+                return 0;
+        return rows[i].len;
+    }
+    return 0;
+}
+
+static void put_ascii(struct buffer *out, char c) {
+    switch (c) {
+    case '"': buffer_append(out, "\\\"", 2); break;
+    case '\\': buffer_append(out, "\\\\", 2); break;
+    case '\n': buffer_append(out, "\\n", 2); break;
+    case '\r': buffer_append(out, "\\r", 2); break;
+    case '\t': buffer_append(out, "\\t", 2); break;
+    default:
+        if ((unsigned char)c < 0x20 || c == 0x7f)
+            buffer_printf(out, "\\u%04x", (unsigned char)c);
+        else
+            buffer_append_char(out, c);
+    }
+}
+
+void json_string(struct json_writer *json, struct view value) {
+    before_value(json);
+    buffer_append_char(json->out, '"');
+    while (value.len) {
+        size_t len = 1;
+        if ((unsigned char)value.ptr[0] < 0x80)
+            put_ascii(json->out, value.ptr[0]);
+        else if ((len = sequence_len(value)) > 0)
+            buffer_append(json->out, value.ptr, len);
+        else {
+            buffer_append(json->out, "\xef\xbf\xbd", 3);
+            len = 1;
+        }
+        value = view_skip(value, len);
+    }
+    buffer_append_char(json->out, '"');
+}
+
+void json_key(struct json_writer *json, const char *key) {
+    ASSERT(!json->after_key);
+    json_string(json, view_of(key));
+    buffer_append_char(json->out, ':');
+    json->after_key = true;
+}
+
+void json_int(struct json_writer *json, int64_t value) {
+    before_value(json);
+    buffer_printf(json->out, "%lld", (long long)value);
+}
+
+void json_fraction(struct json_writer *json, double value) {
+    before_value(json);
+    buffer_printf(json->out, "%.2f", isfinite(value) ? value : 0.0);
+    while (json->out->len && json->out->ptr[json->out->len - 1] == '0')
+        json->out->len--;
+    if (json->out->len && json->out->ptr[json->out->len - 1] == '.')
+        buffer_append_char(json->out, '0');
+}
+
+void json_bool(struct json_writer *json, bool value) {
+    before_value(json);
+    buffer_append_view(json->out, value ? VIEW("true") : VIEW("false"));
+}
+
+void json_null(struct json_writer *json) {
+    before_value(json);
+    buffer_append_view(json->out, VIEW("null"));
+}
+
+void json_put_string(struct json_writer *json, const char *key, struct view value) {
+    json_key(json, key);
+    if (value.len)
+        json_string(json, value);
+    else
+        json_null(json);
+}
+
+void json_put_int(struct json_writer *json, const char *key, int64_t value) {
+    json_key(json, key);
+    json_int(json, value);
+}
+
+void json_put_bool(struct json_writer *json, const char *key, bool value) {
+    json_key(json, key);
+    json_bool(json, value);
+}
+
+void json_put_null(struct json_writer *json, const char *key) {
+    json_key(json, key);
+    json_null(json);
+}
+
+void json_put_time(struct json_writer *json, const char *key, int64_t wall_ms) {
+    char text[UNITS_TIME_SIZE];
+    size_t len = units_format_time(wall_ms, text, sizeof(text));
+    json_put_string(json, key, wall_ms ? view_from(text, len) : VIEW_NONE);
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/view.h"
+
+bool view_equals(struct view a, struct view b) {
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
+bool view_equals_nocase(struct view a, struct view b) {
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (ascii_lower(a.ptr[i]) != ascii_lower(b.ptr[i]))
+            return false;
+    return true;
+}
+
+bool view_starts_with(struct view view, struct view prefix) {
+    return view.len >= prefix.len && view_equals(view_take(view, prefix.len), prefix);
+}
+
+bool view_starts_with_nocase(struct view view, struct view prefix) {
+    return view.len >= prefix.len && view_equals_nocase(view_take(view, prefix.len), prefix);
+}
+
+bool view_ends_with_nocase(struct view view, struct view suffix) {
+    return view.len >= suffix.len &&
+           view_equals_nocase(view_skip(view, view.len - suffix.len), suffix);
+}
+
+size_t view_find_char(struct view view, char wanted) {
+    const char *found = view.len ? memchr(view.ptr, wanted, view.len) : NULL;
+    return found ? (size_t)(found - view.ptr) : view.len;
+}
+
+size_t view_find_last_char(struct view view, char wanted) {
+    const char *found = view.len ? memrchr(view.ptr, wanted, view.len) : NULL;
+    return found ? (size_t)(found - view.ptr) : view.len;
+}
+
+size_t view_find(struct view view, struct view wanted) {
+    const char *found =
+        view.len && wanted.len ? memmem(view.ptr, view.len, wanted.ptr, wanted.len) : NULL;
+    return found ? (size_t)(found - view.ptr) : view.len;
+}
+
+size_t view_find_nocase(struct view view, struct view wanted) {
+    for (size_t i = 0; wanted.len && i + wanted.len <= view.len; i++)
+        if (view_equals_nocase(view_from(view.ptr + i, wanted.len), wanted))
+            return i;
+    return view.len;
+}
+
+struct view view_skip(struct view view, size_t from) {
+    from = size_min(from, view.len);
+    return (struct view){view.ptr ? view.ptr + from : NULL, view.len - from};
+}
+
+struct view view_take(struct view view, size_t len) {
+    return (struct view){view.ptr, size_min(len, view.len)};
+}
+
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct view view_trim(struct view view) {
+    while (view.len && is_blank(view.ptr[view.len - 1]))
+        view.len--;
+    while (view.len && is_blank(view.ptr[0]))
+        view = view_skip(view, 1);
+    return view;
+}
+
+bool view_split(struct view *rest, char separator, struct view *part) {
+    if (!rest->ptr)
+        return false;
+    size_t at = view_find_char(*rest, separator);
+    *part = view_take(*rest, at);
+    *rest = at < rest->len ? view_skip(*rest, at + 1) : VIEW_NONE;
+    return true;
+}
+
+bool view_to_u64(struct view view, uint64_t *value) {
+    uint64_t result = 0;
+    if (view.len == 0)
+        return false;
+    for (size_t i = 0; i < view.len; i++) {
+        uint64_t digit = (uint64_t)(view.ptr[i] - '0');
+        if (!ascii_is_digit(view.ptr[i]) || __builtin_mul_overflow(result, 10U, &result) ||
+            __builtin_add_overflow(result, digit, &result))
+            return false;
+    }
+    *value = result;
+    return true;
+}
+
+bool view_copy_string(struct view view, char *out, size_t size) {
+    ASSERT(size > 0);
+    size_t len = size_min(view.len, size - 1);
+    if (len)
+        memcpy(out, view.ptr, len);
+    out[len] = '\0';
+    return len == view.len;
+}
+
+int view_compare(struct view a, struct view b) {
+    size_t len = size_min(a.len, b.len);
+    int order = len ? memcmp(a.ptr, b.ptr, len) : 0;
+    if (order)
+        return order;
+    return (a.len > b.len) - (a.len < b.len);
+}
+
+// FNV-1a.
+uint64_t view_hash(struct view view) {
+    uint64_t hash = 0xcbf29ce484222325U;
+    for (size_t i = 0; i < view.len; i++)
+        hash = (hash ^ (unsigned char)view.ptr[i]) * 0x100000001b3U;
+    return hash;
+}
+
+uint64_t view_hash_nocase(struct view view) {
+    uint64_t hash = 0xcbf29ce484222325U;
+    for (size_t i = 0; i < view.len; i++)
+        hash = (hash ^ (unsigned char)ascii_lower(view.ptr[i])) * 0x100000001b3U;
+    return hash;
+}
