@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// A resolver that answers from a table, with TTLs and faults: the simulator's side of the seam in
+// dns/dns.h, and handy for tests of routing. The program never includes it.
+#ifndef DNS_ZONE_H
+#define DNS_ZONE_H
+
+#include "dns/dns.h"
+
+// Answers take `latency_ms`. Names that are not in the table are NXDOMAIN.
+struct dns_resolver *dns_zone_create(int64_t latency_ms);
+void dns_zone_add_mx(struct dns_resolver *zone, const char *name, unsigned preference,
+                     const char *host, uint32_t ttl_s);
+void dns_zone_add_address(struct dns_resolver *zone, const char *name, const char *address,
+                          uint32_t ttl_s);
+// From now on every question for `name` ends so (FACT_DNS_OK: healthy again).
+void dns_zone_fail(struct dns_resolver *zone, const char *name, enum fact_dns status);
+void dns_zone_remove(struct dns_resolver *zone, const char *name);
+
+#endif
