@@ -153,7 +153,7 @@ bool address_is_unspecified(const struct address *address) {
 
 bool address_is_global(const struct address *address) {
     static const char *const special[] = {
-        "0.0.0.0/8",       "10.0.0.0/8",     "100.64.0.0/10", "127.0.0.0/8",   "169.254.0.0/16",
+        "0.0.0.0/8",       "10.0.0.0/8",     "100.64.0.0/10", "127.0.0.0/8",    "169.254.0.0/16",
         "172.16.0.0/12",   "192.0.0.0/24",   "192.0.2.0/24",  "192.168.0.0/16", "198.18.0.0/15",
         "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4",   "240.0.0.0/4",
     };
@@ -194,6 +194,5 @@ bool network_contains(const struct network *network, const struct address *addre
     unsigned rest = network->prefix_bits % 8;
     if (memcmp(network->base.bytes, address->bytes, whole) != 0)
         return false;
-    return rest == 0 ||
-           ((network->base.bytes[whole] ^ address->bytes[whole]) >> (8 - rest)) == 0;
+    return rest == 0 || ((network->base.bytes[whole] ^ address->bytes[whole]) >> (8 - rest)) == 0;
 }

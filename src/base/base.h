@@ -12,11 +12,11 @@
 #define PRINTF_LIKE(at, first) __attribute__((__format__(__printf__, at, first)))
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
-#define CONTAINER_OF(pointer, type, member) \
-    ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define CONTAINER_OF(pointer, type, member)                                                        \
+    ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 // Stays on in release builds: a program that goes on after a broken invariant loses mail.
-#define ASSERT(condition) \
+#define ASSERT(condition)                                                                          \
     ((condition) ? (void)0 : base_assert_failed(#condition, __FILE__, __LINE__, __func__))
 
 _Noreturn void base_assert_failed(const char *condition, const char *file, int line,

@@ -32,9 +32,9 @@ static uint32_t crc_by_table(uint32_t crc, const unsigned char *bytes, size_t le
         memcpy(&low, bytes, 4);
         memcpy(&high, bytes + 4, 4);
         low ^= crc;
-        crc = tables[7][low & 0xff] ^ tables[6][(low >> 8) & 0xff] ^
-              tables[5][(low >> 16) & 0xff] ^ tables[4][low >> 24] ^ tables[3][high & 0xff] ^
-              tables[2][(high >> 8) & 0xff] ^ tables[1][(high >> 16) & 0xff] ^ tables[0][high >> 24];
+        crc = tables[7][low & 0xff] ^ tables[6][(low >> 8) & 0xff] ^ tables[5][(low >> 16) & 0xff] ^
+              tables[4][low >> 24] ^ tables[3][high & 0xff] ^ tables[2][(high >> 8) & 0xff] ^
+              tables[1][(high >> 16) & 0xff] ^ tables[0][high >> 24];
     }
     while (len--)
         crc = (crc >> 8) ^ tables[0][(crc ^ *bytes++) & 0xff];
@@ -42,9 +42,8 @@ static uint32_t crc_by_table(uint32_t crc, const unsigned char *bytes, size_t le
 }
 
 #if defined(__x86_64__)
-__attribute__((target("sse4.2"))) static uint32_t crc_by_instruction(uint32_t crc,
-                                                                     const unsigned char *bytes,
-                                                                     size_t len) {
+__attribute__((target("sse4.2"))) static uint32_t
+crc_by_instruction(uint32_t crc, const unsigned char *bytes, size_t len) {
     uint64_t wide = crc;
     for (; len >= 8; bytes += 8, len -= 8) {
         uint64_t word;

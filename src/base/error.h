@@ -15,7 +15,6 @@ struct error {
 // Always false, so that a function can end with `return error_set(...)`.
 bool error_set(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 // Appends ": " and the system's words for `sys_errno`.
-bool error_set_errno(struct error *error, int sys_errno, const char *format, ...)
-    PRINTF_LIKE(3, 4);
+bool error_set_errno(struct error *error, int sys_errno, const char *format, ...) PRINTF_LIKE(3, 4);
 
 #endif

@@ -102,8 +102,8 @@ void fact_encode(const struct fact *fact, struct buffer *out) {
     put(out, TAG_TLS_VERSION, fact->tls_version, 0);
     put(out, TAG_X509_VERIFY, fact->x509_verify, 0);
     put(out, TAG_REPLY_CODE, fact->reply_code, 0);
-    int64_t enhanced = ((int64_t)fact->enhanced[0] << 32) | ((int64_t)fact->enhanced[1] << 16) |
-                       fact->enhanced[2];
+    int64_t enhanced =
+        ((int64_t)fact->enhanced[0] << 32) | ((int64_t)fact->enhanced[1] << 16) | fact->enhanced[2];
     put(out, TAG_ENHANCED, enhanced, 0);
     put(out, TAG_BYTES_SENT, fact->bytes_sent, 0);
     put(out, TAG_BYTES_RECEIVED, fact->bytes_received, 0);

@@ -8,22 +8,22 @@
 #include "base/buffer.h"
 
 // The stages of a delivery in the order of the road. The second column is the word in JSON.
-#define FACT_STAGES(X)    \
-    X(UNKNOWN, unknown)   \
-    X(ROUTE, route)       \
-    X(DNS, dns)           \
-    X(CONNECT, connect)   \
-    X(GREETING, greeting) \
-    X(EHLO, ehlo)         \
-    X(STARTTLS, starttls) \
-    X(TLS, tls)           \
-    X(AUTH, auth)         \
-    X(MAIL, mail)         \
-    X(RCPT, rcpt)         \
-    X(DATA, data)         \
-    X(BODY, body)         \
-    X(DOT, dot)           \
-    X(QUIT, quit)         \
+#define FACT_STAGES(X)                                                                             \
+    X(UNKNOWN, unknown)                                                                            \
+    X(ROUTE, route)                                                                                \
+    X(DNS, dns)                                                                                    \
+    X(CONNECT, connect)                                                                            \
+    X(GREETING, greeting)                                                                          \
+    X(EHLO, ehlo)                                                                                  \
+    X(STARTTLS, starttls)                                                                          \
+    X(TLS, tls)                                                                                    \
+    X(AUTH, auth)                                                                                  \
+    X(MAIL, mail)                                                                                  \
+    X(RCPT, rcpt)                                                                                  \
+    X(DATA, data)                                                                                  \
+    X(BODY, body)                                                                                  \
+    X(DOT, dot)                                                                                    \
+    X(QUIT, quit)                                                                                  \
     X(DONE, done)
 
 enum fact_stage {
@@ -34,21 +34,21 @@ enum fact_stage {
 };
 
 // How the step ended. `detail` and the fields named here carry the rest.
-#define FACT_KINDS(X)                                                                          \
-    X(NONE, none)         /* nothing happened yet                                           */ \
-    X(OK, ok)             /* the step did what it should; reply_code where a reply said so  */ \
-    X(ERRNO, errno)       /* a system call failed: sys_errno, icmp_type, icmp_code          */ \
-    X(CLOSED, closed)     /* the peer closed in order (FIN, or TLS close_notify)            */ \
-    X(SILENT, silent)     /* our deadline passed: limit_ms; we closed                       */ \
-    X(REPLY, reply)       /* the peer refused: reply_code, enhanced, text                   */ \
-    X(GARBLED, garbled)   /* bytes that are no SMTP reply; text holds the first of them     */ \
-    X(DNS, dns)           /* detail: enum fact_dns; dns_rcode, dns_ede, text: the name      */ \
-    X(TLS, tls)           /* the handshake failed: tls_alert, tls_alert_from_peer, text     */ \
-    X(CERT, cert)         /* a certificate that we had to trust was not: x509_verify        */ \
-    X(DEMAND, demand)     /* detail: enum fact_demand; the peer lacks what we require       */ \
-    X(ROUTE, route)       /* detail: enum fact_route; routing itself says no                */ \
-    X(LOCAL, local)       /* detail: enum fact_local; the fault is on this machine          */ \
-    X(CANCELED, canceled) /* we stopped it: shutdown, operator                              */ \
+#define FACT_KINDS(X)                                                                              \
+    X(NONE, none)         /* nothing happened yet                                           */     \
+    X(OK, ok)             /* the step did what it should; reply_code where a reply said so  */     \
+    X(ERRNO, errno)       /* a system call failed: sys_errno, icmp_type, icmp_code          */     \
+    X(CLOSED, closed)     /* the peer closed in order (FIN, or TLS close_notify)            */     \
+    X(SILENT, silent)     /* our deadline passed: limit_ms; we closed                       */     \
+    X(REPLY, reply)       /* the peer refused: reply_code, enhanced, text                   */     \
+    X(GARBLED, garbled)   /* bytes that are no SMTP reply; text holds the first of them     */     \
+    X(DNS, dns)           /* detail: enum fact_dns; dns_rcode, dns_ede, text: the name      */     \
+    X(TLS, tls)           /* the handshake failed: tls_alert, tls_alert_from_peer, text     */     \
+    X(CERT, cert)         /* a certificate that we had to trust was not: x509_verify        */     \
+    X(DEMAND, demand)     /* detail: enum fact_demand; the peer lacks what we require       */     \
+    X(ROUTE, route)       /* detail: enum fact_route; routing itself says no                */     \
+    X(LOCAL, local)       /* detail: enum fact_local; the fault is on this machine          */     \
+    X(CANCELED, canceled) /* we stopped it: shutdown, operator                              */     \
     X(EXPIRED, expired)   /* the message's time was up                                      */
 
 enum fact_kind {
@@ -88,7 +88,8 @@ enum fact_route {
     FACT_ROUTE_NULL_MX,      // RFC 7505
     FACT_ROUTE_NO_CONNECTOR, // no connector takes this domain
     FACT_ROUTE_NO_ADDRESS,   // hosts, but none of them has an address
-    FACT_ROUTE_MX_PRIVATE,   // every MX points to loopback, private or other addresses not of the internet
+    FACT_ROUTE_MX_PRIVATE,   // every MX points to loopback, private or other addresses not of the
+                             // internet
     FACT_ROUTE_MX_SELF,      // the best MX is this host
     FACT_ROUTE_MX_INVALID,   // MX names that are no host names (an address as text, empty label)
     FACT_ROUTE_LOOP,         // too many Received fields
@@ -125,24 +126,24 @@ struct fact {
     enum fact_stage stage;
     enum fact_kind kind;
     int detail;
-    unsigned flags;       // enum fact_flag
-    int sys_errno;        // zero: none
-    int icmp_type;        // -1: none seen
-    int icmp_code;        // -1
-    int dns_rcode;        // -1: no answer
-    int dns_ede;          // RFC 8914 info code; -1: none
-    int tls_alert;        // RFC 8446 6; -1: none
+    unsigned flags; // enum fact_flag
+    int sys_errno;  // zero: none
+    int icmp_type;  // -1: none seen
+    int icmp_code;  // -1
+    int dns_rcode;  // -1: no answer
+    int dns_ede;    // RFC 8914 info code; -1: none
+    int tls_alert;  // RFC 8446 6; -1: none
     bool tls_alert_from_peer;
-    int tls_version;      // wire number such as 0x0304; zero: none negotiated
-    int x509_verify;      // OpenSSL X509_V_ERR_*; zero: none
-    int reply_code;       // zero: none
-    int enhanced[3];      // RFC 3463 class, subject, detail as received; all zero: none
-    int64_t bytes_sent;   // of this step; of the body for BODY and DOT
+    int tls_version;    // wire number such as 0x0304; zero: none negotiated
+    int x509_verify;    // OpenSSL X509_V_ERR_*; zero: none
+    int reply_code;     // zero: none
+    int enhanced[3];    // RFC 3463 class, subject, detail as received; all zero: none
+    int64_t bytes_sent; // of this step; of the body for BODY and DOT
     int64_t bytes_received;
-    int64_t elapsed_ms;   // of this step
-    int64_t limit_ms;     // the deadline that was set; zero: none
-    int64_t at_ms;        // wall clock when it ended
-    struct view text;     // the peer's words or a name; belongs to whoever made the fact
+    int64_t elapsed_ms; // of this step
+    int64_t limit_ms;   // the deadline that was set; zero: none
+    int64_t at_ms;      // wall clock when it ended
+    struct view text;   // the peer's words or a name; belongs to whoever made the fact
 };
 
 // A fact with nothing known: numbers that have no zero meaning are -1.

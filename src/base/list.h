@@ -58,11 +58,11 @@ static inline void list_append_all(struct list *to, struct list *from) {
     list_init(from);
 }
 
-#define LIST_FOR_EACH(node, head) \
+#define LIST_FOR_EACH(node, head)                                                                  \
     for (struct list *node = (head)->next; node != (head); node = node->next)
 // The body may remove `node`.
-#define LIST_FOR_EACH_SAFE(node, following, head)                                 \
-    for (struct list *node = (head)->next, *following = node->next; node != (head); \
+#define LIST_FOR_EACH_SAFE(node, following, head)                                                  \
+    for (struct list *node = (head)->next, *following = node->next; node != (head);                \
          node = following, following = node->next)
 
 #endif

@@ -10,7 +10,8 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_E
 
 void log_line(enum log_level level, const char *area, const char *format, ...) PRINTF_LIKE(3, 4);
 void log_set_level(enum log_level least);
-// Wall clock in milliseconds; io sets it, so that simulated runs log simulated time. NULL: no times.
+// Wall clock in milliseconds; io sets it, so that simulated runs log simulated time. NULL: no
+// times.
 void log_set_clock(int64_t (*wall_ms)(void));
 // Where whole lines go (without the newline); NULL: standard error. Called from any thread.
 void log_set_sink(void (*sink)(enum log_level level, struct view line, void *arg), void *arg);

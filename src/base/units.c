@@ -148,12 +148,8 @@ static int64_t take_time_unit(struct view *rest) {
     static const struct {
         struct view name;
         int64_t ms;
-    } table[] = {{{"ms", 2}, 1},
-                 {{"s", 1}, 1000},
-                 {{"m", 1}, 60000},
-                 {{"h", 1}, 3600000},
-                 {{"d", 1}, 86400000},
-                 {{"w", 1}, 604800000}};
+    } table[] = {{{"ms", 2}, 1},      {{"s", 1}, 1000},     {{"m", 1}, 60000},
+                 {{"h", 1}, 3600000}, {{"d", 1}, 86400000}, {{"w", 1}, 604800000}};
     for (size_t i = 0; i < ARRAY_LEN(table); i++)
         if (view_starts_with(*rest, table[i].name)) {
             *rest = view_skip(*rest, table[i].name.len);
@@ -174,7 +170,8 @@ bool units_parse_duration(struct view text, int64_t *duration_ms) {
         uint64_t number = 0;
         int64_t part = 0;
         int64_t unit = take_number(&text, &number) ? take_time_unit(&text) : 0;
-        if (unit == 0 || number > INT64_MAX || __builtin_mul_overflow((int64_t)number, unit, &part) ||
+        if (unit == 0 || number > INT64_MAX ||
+            __builtin_mul_overflow((int64_t)number, unit, &part) ||
             __builtin_add_overflow(total, part, &total))
             return false;
     }

@@ -15,7 +15,8 @@ size_t units_format_mail_date(int64_t wall_ms, char *out, size_t size);
 bool units_parse_time(struct view text, int64_t *wall_ms);
 // Coarse and readable: "45 s", "12 min", "3 h 20 min", "2 d 4 h".
 size_t units_format_duration(int64_t duration_ms, char *out, size_t size);
-// "500ms", "30s", "1m", "4h", "5d", "2w", or several after one another ("1h30m"); zero alone is "0".
+// "500ms", "30s", "1m", "4h", "5d", "2w", or several after one another ("1h30m"); zero alone is
+// "0".
 bool units_parse_duration(struct view text, int64_t *duration_ms);
 // "512", "64K", "25M", "2G" (powers of 1024; a trailing "B" or "iB" is accepted).
 bool units_parse_size(struct view text, uint64_t *bytes);

@@ -44,7 +44,8 @@ struct view view_skip(struct view view, size_t from);
 struct view view_take(struct view view, size_t len);
 // Without SP, HT, CR and LF at both ends.
 struct view view_trim(struct view view);
-// Cuts `rest` at the first `separator` and returns what stood before it; false when `rest` was used up.
+// Cuts `rest` at the first `separator` and returns what stood before it; false when `rest` was used
+// up.
 bool view_split(struct view *rest, char separator, struct view *part);
 // Decimal digits only, no sign, no overflow; false leaves `value` alone.
 bool view_to_u64(struct view view, uint64_t *value);
