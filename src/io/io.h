@@ -38,7 +38,8 @@ int64_t io_wall_ms(void);
 // Finer, for latency figures only.
 int64_t io_now_us(void);
 static inline io_time io_after(int64_t ms) {
-    return ms >= IO_NEVER - io_now() ? IO_NEVER : io_now() + ms;
+    io_time now = io_now();
+    return ms >= IO_NEVER - now ? IO_NEVER : now + ms;
 }
 
 // From the kernel (or from the simulator's seed).
@@ -225,6 +226,7 @@ struct io_timer {
     struct heap_node node;
     void (*fire)(void *arg);
     void *arg;
+    struct io_loop *home; // where it was set; for io alone
 };
 void io_timer_init(struct io_timer *timer, void (*fire)(void *arg), void *arg);
 void io_timer_set(struct io_timer *timer, io_time at); // again: moves it

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+// Outgoing connections.
+#include "io/socket_internal.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+// After the socket headers: it needs their types.
+#include <linux/errqueue.h>
+
+enum { UNIX_RETRY_MS = 5 };
+
+static void set_option(int number, int level, int name, int value) {
+    setsockopt(number, level, name, &value, sizeof(value));
+}
+
+// While it connects, ICMP errors are queued with their type and code (ip(7), IP_RECVERR). Once the
+// connection stands this ends: it would make passing errors fatal.
+static void set_icmp_reports(int number, enum address_family family, bool is_on) {
+    if (family == ADDRESS_IPV6)
+        set_option(number, IPPROTO_IPV6, IPV6_RECVERR, is_on);
+    else
+        set_option(number, IPPROTO_IP, IP_RECVERR, is_on);
+}
+
+static bool bind_source(int number, const struct address *source) {
+    struct sockaddr_storage name;
+    if (source->family == ADDRESS_NONE)
+        return true;
+    // The port is chosen at connect, where the peer is known: more than 28,000 fit then.
+    if (source->port == 0)
+        set_option(number, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+    socklen_t len = address_to_sockaddr(source, &name);
+    return bind(number, (struct sockaddr *)&name, len) == 0;
+}
+
+static bool set_up(int number, const struct address *peer,
+                   const struct io_connect_options *options) {
+    set_option(number, IPPROTO_TCP, TCP_NODELAY, 1);
+    set_icmp_reports(number, peer->family, true);
+    if (!options)
+        return true;
+    if (options->mss_clamp > 0)
+        set_option(number, IPPROTO_TCP, TCP_MAXSEG, options->mss_clamp);
+    return bind_source(number, &options->source);
+}
+
+static void read_icmp(int number, struct io_result *result) {
+    union {
+        struct cmsghdr header;
+        char bytes[256];
+    } control;
+    char data[64];
+    struct iovec part = {data, sizeof(data)};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof(control)};
+    if (recvmsg(number, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+        return;
+    for (struct cmsghdr *at = CMSG_FIRSTHDR(&message); at; at = CMSG_NXTHDR(&message, at)) {
+        struct sock_extended_err extended;
+        bool is_v4 = at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_RECVERR;
+        bool is_v6 = at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_RECVERR;
+        if ((!is_v4 && !is_v6) || at->cmsg_len < CMSG_LEN(sizeof(extended)))
+            continue;
+        memcpy(&extended, CMSG_DATA(at), sizeof(extended));
+        if (extended.ee_origin != SO_EE_ORIGIN_ICMP && extended.ee_origin != SO_EE_ORIGIN_ICMP6)
+            continue;
+        result->icmp_type = extended.ee_type;
+        result->icmp_code = extended.ee_code;
+    }
+}
+
+static struct io_result failed(int number, int sys_errno) {
+    struct io_result result = result_errno(sys_errno);
+    read_icmp(number, &result);
+    return result;
+}
+
+static struct io_result await_connection(struct socket_stream *socket, io_time deadline) {
+    struct descriptor *descriptor = &socket->descriptor;
+    int sys_errno = 0;
+    socklen_t len = sizeof(sys_errno);
+    if (!descriptor_register(descriptor, EPOLLIN | EPOLLOUT | EPOLLRDHUP))
+        return result_errno(errno);
+    enum io_status status = descriptor_await_write(descriptor, deadline, "connect");
+    if (status == IO_ERROR)
+        return result_errno(errno);
+    if (status != IO_OK)
+        return result_of(status);
+    getsockopt(descriptor->number, SOL_SOCKET, SO_ERROR, &sys_errno, &len);
+    return sys_errno ? failed(descriptor->number, sys_errno) : result_of(IO_OK);
+}
+
+static struct address own_address(int number) {
+    struct sockaddr_storage name = {0};
+    socklen_t len = sizeof(name);
+    struct address address = {0};
+    if (getsockname(number, (struct sockaddr *)&name, &len) == 0)
+        address_from_sockaddr((struct sockaddr *)&name, &address);
+    return address;
+}
+
+static struct io_result connect_socket(struct socket_stream *socket,
+                                       const struct io_connect_options *options, io_time deadline) {
+    int number = socket->descriptor.number;
+    const struct address *peer = &socket->stream.peer;
+    struct sockaddr_storage name;
+    if (!set_up(number, peer, options))
+        return result_errno(errno);
+    socklen_t len = address_to_sockaddr(peer, &name);
+    int done;
+    do
+        done = connect(number, (struct sockaddr *)&name, len);
+    while (done != 0 && errno == EINTR);
+    if (done != 0 && errno != EINPROGRESS)
+        return failed(number, errno);
+    struct io_result result = await_connection(socket, deadline);
+    if (result.status != IO_OK)
+        return result;
+    set_icmp_reports(number, peer->family, false);
+    socket->stream.local = own_address(number);
+    // A port of this machine that nobody listens on may connect to itself (RFC 9293 3.5 allows
+    // both ends to open at once).
+    if (address_equals_port(&socket->stream.local, peer))
+        return result_errno(ECONNREFUSED);
+    return result;
+}
+
+struct io_result socket_connect(const struct address *peer,
+                                const struct io_connect_options *options, io_time deadline,
+                                struct io_stream **stream) {
+    int family = peer->family == ADDRESS_IPV6 ? AF_INET6 : AF_INET;
+    enum io_status status = fiber_enter_wait();
+    if (status != IO_OK)
+        return result_of(status);
+    int number = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (number < 0)
+        return result_errno(errno);
+    struct socket_stream *socket = socket_stream_create(number, peer);
+    struct io_result result = connect_socket(socket, options, deadline);
+    if (result.status == IO_OK)
+        *stream = &socket->stream;
+    else
+        io_close(&socket->stream);
+    return result;
+}
+
+static bool unix_name(const char *path, struct sockaddr_un *name) {
+    *name = (struct sockaddr_un){.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(name->sun_path)) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    memcpy(name->sun_path, path, strlen(path));
+    return true;
+}
+
+// A unix socket connects at once or, with the listener's backlog full, says EAGAIN and sends no
+// edge when there is room.
+static struct io_result connect_unix(int number, const struct sockaddr_un *name, io_time deadline) {
+    while (connect(number, (const struct sockaddr *)name, sizeof(*name)) != 0) {
+        if (errno == EINTR)
+            continue;
+        if (errno != EAGAIN)
+            return result_errno(errno);
+        if (io_now() >= deadline)
+            return result_of(IO_TIMEOUT);
+        struct io_result slept = io_sleep(int64_min(deadline, io_after(UNIX_RETRY_MS)));
+        if (slept.status == IO_CANCELED)
+            return slept;
+    }
+    return result_of(IO_OK);
+}
+
+struct io_result socket_connect_unix(const char *path, io_time deadline,
+                                     struct io_stream **stream) {
+    static const struct address peer = {.family = ADDRESS_UNIX};
+    struct sockaddr_un name;
+    enum io_status status = fiber_enter_wait();
+    if (status != IO_OK)
+        return result_of(status);
+    if (!unix_name(path, &name))
+        return result_errno(errno);
+    int number = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (number < 0)
+        return result_errno(errno);
+    struct socket_stream *socket = socket_stream_create(number, &peer);
+    socket->stream.local = peer;
+    struct io_result result = connect_unix(number, &name, deadline);
+    if (result.status == IO_OK && !descriptor_register(&socket->descriptor, EPOLLIN | EPOLLRDHUP))
+        result = result_errno(errno);
+    if (result.status == IO_OK)
+        *stream = &socket->stream;
+    else
+        io_close(&socket->stream);
+    return result;
+}
