@@ -45,29 +45,6 @@ void json_array_end(struct json_writer *json) {
     close_level(json, ']');
 }
 
-// Length of the UTF-8 sequence at the start of `text`, zero where there is none (RFC 3629).
-static size_t sequence_len(struct view text) {
-    static const struct {
-        unsigned char first, last, low, high;
-        size_t len;
-    } rows[] = {{0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-                {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
-                {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
-                {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
-    const unsigned char *bytes = (const unsigned char *)text.ptr;
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if (bytes[0] < rows[i].first || bytes[0] > rows[i].last)
-            continue;
-        if (text.len < rows[i].len || bytes[1] < rows[i].low || bytes[1] > rows[i].high)
-            return 0;
-        for (size_t k = 2; k < rows[i].len; k++)
-            if ((bytes[k] & 0xc0) != 0x80)
-                return 0;
-        return rows[i].len;
-    }
-    return 0;
-}
-
 static void put_ascii(struct buffer *out, char c) {
     switch (c) {
     case '"': buffer_append(out, "\\\"", 2); break;
@@ -90,7 +67,7 @@ void json_string(struct json_writer *json, struct view value) {
         size_t len = 1;
         if ((unsigned char)value.ptr[0] < 0x80)
             put_ascii(json->out, value.ptr[0]);
-        else if ((len = sequence_len(value)) > 0)
+        else if ((len = view_utf8_len(value)) > 0)
             buffer_append(json->out, value.ptr, len);
         else {
             buffer_append(json->out, "\xef\xbf\xbd", 3);

@@ -94,6 +94,28 @@ bool view_to_u64(struct view view, uint64_t *value) {
     return true;
 }
 
+size_t view_utf8_len(struct view text) {
+    static const struct {
+        unsigned char first, last, low, high;
+        size_t len;
+    } rows[] = {{0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+                {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3},
+                {0xee, 0xef, 0x80, 0xbf, 3}, {0xf0, 0xf0, 0x90, 0xbf, 4},
+                {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
+    const unsigned char *bytes = (const unsigned char *)text.ptr;
+    for (size_t i = 0; text.len && i < ARRAY_LEN(rows); i++) {
+        if (bytes[0] < rows[i].first || bytes[0] > rows[i].last)
+            continue;
+        if (text.len < rows[i].len || bytes[1] < rows[i].low || bytes[1] > rows[i].high)
+            return 0;
+        for (size_t k = 2; k < rows[i].len; k++)
+            if ((bytes[k] & 0xc0) != 0x80)
+                return 0;
+        return rows[i].len;
+    }
+    return 0;
+}
+
 bool view_copy_string(struct view view, char *out, size_t size) {
     ASSERT(size > 0);
     size_t len = size_min(view.len, size - 1);
