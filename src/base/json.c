@@ -60,7 +60,7 @@ static void put_ascii(struct buffer *out, char c) {
     }
 }
 
-void json_string(struct json_writer *json, struct view value) {
+void json_add_string(struct json_writer *json, struct view value) {
     before_value(json);
     buffer_append_char(json->out, '"');
     while (value.len) {
@@ -80,17 +80,17 @@ void json_string(struct json_writer *json, struct view value) {
 
 void json_key(struct json_writer *json, const char *key) {
     ASSERT(!json->after_key);
-    json_string(json, view_of(key));
+    json_add_string(json, view_of(key));
     buffer_append_char(json->out, ':');
     json->after_key = true;
 }
 
-void json_int(struct json_writer *json, int64_t value) {
+void json_add_int(struct json_writer *json, int64_t value) {
     before_value(json);
     buffer_printf(json->out, "%lld", (long long)value);
 }
 
-void json_fraction(struct json_writer *json, double value) {
+void json_add_fraction(struct json_writer *json, double value) {
     before_value(json);
     buffer_printf(json->out, "%.2f", isfinite(value) ? value : 0.0);
     while (json->out->len && json->out->ptr[json->out->len - 1] == '0')
@@ -99,12 +99,12 @@ void json_fraction(struct json_writer *json, double value) {
         buffer_append_char(json->out, '0');
 }
 
-void json_bool(struct json_writer *json, bool value) {
+void json_add_bool(struct json_writer *json, bool value) {
     before_value(json);
     buffer_append_view(json->out, value ? VIEW("true") : VIEW("false"));
 }
 
-void json_null(struct json_writer *json) {
+void json_add_null(struct json_writer *json) {
     before_value(json);
     buffer_append_view(json->out, VIEW("null"));
 }
@@ -112,24 +112,24 @@ void json_null(struct json_writer *json) {
 void json_put_string(struct json_writer *json, const char *key, struct view value) {
     json_key(json, key);
     if (value.len)
-        json_string(json, value);
+        json_add_string(json, value);
     else
-        json_null(json);
+        json_add_null(json);
 }
 
 void json_put_int(struct json_writer *json, const char *key, int64_t value) {
     json_key(json, key);
-    json_int(json, value);
+    json_add_int(json, value);
 }
 
 void json_put_bool(struct json_writer *json, const char *key, bool value) {
     json_key(json, key);
-    json_bool(json, value);
+    json_add_bool(json, value);
 }
 
 void json_put_null(struct json_writer *json, const char *key) {
     json_key(json, key);
-    json_null(json);
+    json_add_null(json);
 }
 
 void json_put_time(struct json_writer *json, const char *key, int64_t wall_ms) {

@@ -21,12 +21,12 @@ void json_object_end(struct json_writer *json);
 void json_array_begin(struct json_writer *json);
 void json_array_end(struct json_writer *json);
 void json_key(struct json_writer *json, const char *key);
-void json_string(struct json_writer *json, struct view value);
-void json_int(struct json_writer *json, int64_t value);
+void json_add_string(struct json_writer *json, struct view value);
+void json_add_int(struct json_writer *json, int64_t value);
 // With at most two digits behind the point.
-void json_fraction(struct json_writer *json, double value);
-void json_bool(struct json_writer *json, bool value);
-void json_null(struct json_writer *json);
+void json_add_fraction(struct json_writer *json, double value);
+void json_add_bool(struct json_writer *json, bool value);
+void json_add_null(struct json_writer *json);
 
 // Key and value at once. An empty view is written as null.
 void json_put_string(struct json_writer *json, const char *key, struct view value);
