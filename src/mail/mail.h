@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Mail without I/O: the envelope that is stored with a message, the header fields that a relay looks
-// at or adds, and the notices that it writes (RFC 3461-3464).
+// Mail without I/O: the envelope that is stored with a message, the header fields that a relay
+// looks at or adds, and the notices that it writes (RFC 3461-3464).
 #ifndef MAIL_MAIL_H
 #define MAIL_MAIL_H
 
@@ -22,10 +22,10 @@ enum mail_notify { // RFC 3461 4.1, as a set; zero: not said
 enum mail_ret { MAIL_RET_UNSAID, MAIL_RET_FULL, MAIL_RET_HDRS };
 
 struct mail_recipient {
-    struct view address;   // "user@example.org", without angle brackets, as received
-    struct view orcpt;     // RFC 3461 4.2, still encoded; empty: none
-    unsigned notify;       // enum mail_notify
-    struct view unknown;   // fields of later versions
+    struct view address; // "user@example.org", without angle brackets, as received
+    struct view orcpt;   // RFC 3461 4.2, still encoded; empty: none
+    unsigned notify;     // enum mail_notify
+    struct view unknown; // fields of later versions
 };
 
 struct mail_envelope {
@@ -41,23 +41,25 @@ struct mail_envelope {
     enum mail_ret ret;
     struct view envid;
     struct view auth_identity;
-    struct view client_name; // EHLO name as given
-    struct address client;   // as seen
+    struct view client_name;       // EHLO name as given
+    struct address client;         // as seen
     struct address client_proxied; // as told by the PROXY protocol
     struct view listener;
-    struct view tls;         // "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: clear text
-    unsigned n_received;     // Received fields that it came with
-    struct view message_id;  // of the header, cut to 250 bytes, for people who search
-    bool is_notice;          // our own NDR or warning
+    struct view tls;        // "TLSv1.3 TLS_AES_256_GCM_SHA384"; empty: clear text
+    unsigned n_received;    // Received fields that it came with
+    struct view message_id; // of the header, cut to 250 bytes, for people who search
+    bool is_notice;         // our own NDR or warning
     struct view unknown;
 };
 
 enum { MAIL_RECIPIENTS_MAX = 10000, MAIL_ENVELOPE_BYTES_MAX = 8 << 20 };
 
 void mail_envelope_encode(const struct mail_envelope *envelope, struct buffer *out);
-// Views point into `bytes`; the recipients array is taken from `arena`. False: damaged or too large.
+// Views point into `bytes`; the recipients array is taken from `arena`. False: damaged or too
+// large.
 bool mail_envelope_decode(struct view bytes, struct arena *arena, struct mail_envelope *envelope);
-// The part behind the last "@", without a trailing dot; empty for a bare local part. RFC 5321 4.1.2.
+// The part behind the last "@", without a trailing dot; empty for a bare local part. RFC
+// 5321 4.1.2.
 struct view mail_address_domain(struct view address);
 // The address with a lower-case domain, for comparing.
 struct view mail_address_canonical(struct view address, struct arena *arena);
@@ -72,10 +74,12 @@ struct mail_header_scan {
     char message_id[256];   // NUL-terminated, cut
     size_t n_fields;
     size_t header_bytes;
-    // private: the field being read
+    // private: the line being read, and the field that it belongs to
     size_t line_len;
-    bool is_capturing;
-    char line[64];
+    size_t message_id_len;
+    unsigned field;
+    bool is_named;
+    char line[64]; // the first bytes, which hold the name
 };
 void mail_header_scan_init(struct mail_header_scan *scan);
 void mail_header_scan_feed(struct mail_header_scan *scan, struct view bytes);
@@ -105,10 +109,11 @@ enum mail_notice_kind { MAIL_NOTICE_FAILED, MAIL_NOTICE_DELAYED, MAIL_NOTICE_HEL
 struct mail_notice_recipient { // RFC 3464 2.3
     struct view recipient;
     struct view orcpt;
-    struct view status;          // registered: "4.4.7"
-    struct view diagnostic_type; // "smtp" only with a reply that was really received, else "x-postrider"
-    struct view diagnostic;      // the reply, or our words
-    struct view remote_name;     // host, or empty
+    struct view status; // registered: "4.4.7"
+    struct view
+        diagnostic_type;    // "smtp" only with a reply that was really received, else "x-postrider"
+    struct view diagnostic; // the reply, or our words
+    struct view remote_name; // host, or empty
     struct view remote_address;
     struct view cause;           // "450 4.4.316 conn-refused": X-Postrider-Cause
     struct view text;            // for people: what happened and what to do; lines end with LF
@@ -122,16 +127,17 @@ struct mail_notice { // RFC 3464, with the headers of the original only
     struct view from;           // the postmaster
     struct view to;             // the sender of the original
     struct view envid;
-    struct view original_id;    // ours
-    struct view notice_id;      // ours, for Message-ID
+    struct view original_id; // ours
+    struct view notice_id;   // ours, for Message-ID
     int64_t arrived_ms;
     int64_t at_ms;
     struct view original_header; // complete or cut; may be empty
     const struct mail_notice_recipient *recipients;
     size_t n_recipients;
 };
-// A complete message: CRLF lines of at most 998 bytes, multipart/report, Auto-Submitted: auto-replied,
-// for MAIL FROM:<>. Non-ASCII of the original's header makes that part 8bit or message/global-headers.
+// A complete message: CRLF lines of at most 998 bytes, multipart/report, Auto-Submitted:
+// auto-replied, for MAIL FROM:<>. Non-ASCII of the original's header makes that part 8bit or
+// message/global-headers.
 void mail_notice_write(const struct mail_notice *notice, struct buffer *out);
 
 #endif
