@@ -145,6 +145,7 @@ static void take_number(struct fact *fact, unsigned tag, int64_t value) {
 static bool detail_is_known(const struct fact *fact) {
     switch (fact->kind) {
     case FACT_KIND_DNS: return fact->detail >= 0 && fact->detail < FACT_DNS_COUNT;
+    case FACT_KIND_TLS: return fact->detail >= 0 && fact->detail < FACT_TLS_COUNT;
     case FACT_KIND_DEMAND: return fact->detail >= 0 && fact->detail < FACT_DEMAND_COUNT;
     case FACT_KIND_ROUTE: return fact->detail >= 0 && fact->detail < FACT_ROUTE_COUNT;
     case FACT_KIND_LOCAL: return fact->detail >= 0 && fact->detail < FACT_LOCAL_COUNT;

@@ -43,7 +43,7 @@ enum fact_stage {
     X(REPLY, reply)       /* the peer refused: reply_code, enhanced, text                   */     \
     X(GARBLED, garbled)   /* bytes that are no SMTP reply; text holds the first of them     */     \
     X(DNS, dns)           /* detail: enum fact_dns; dns_rcode, dns_ede, text: the name      */     \
-    X(TLS, tls)           /* the handshake failed: tls_alert, tls_alert_from_peer, text     */     \
+    X(TLS, tls)           /* detail: enum fact_tls; tls_alert, tls_alert_from_peer, text    */     \
     X(CERT, cert)         /* a certificate that we had to trust was not: x509_verify        */     \
     X(DEMAND, demand)     /* detail: enum fact_demand; the peer lacks what we require       */     \
     X(ROUTE, route)       /* detail: enum fact_route; routing itself says no                */     \
@@ -97,6 +97,13 @@ enum fact_route {
     FACT_ROUTE_COUNT
 };
 
+// What the peer did instead of a handshake; an alert, where one was sent, says more.
+enum fact_tls {
+    FACT_TLS_HANDSHAKE,  // it failed by the rules of TLS; text: what OpenSSL says
+    FACT_TLS_CLEAR_TEXT, // the peer's first bytes are no TLS; text: those bytes
+    FACT_TLS_COUNT
+};
+
 enum fact_local {
     FACT_LOCAL_NONE,
     FACT_LOCAL_DESCRIPTORS,
@@ -111,13 +118,14 @@ enum fact_local {
 };
 
 enum fact_flag {
-    FACT_FLAG_DOT_SENT = 1 << 0,       // the final dot left us: the message may be delivered
-    FACT_FLAG_TLS = 1 << 1,            // the session was encrypted at this step
-    FACT_FLAG_REUSED = 1 << 2,         // not the first transaction of its connection
-    FACT_FLAG_PIPELINED = 1 << 3,      // the command was sent in a group
-    FACT_FLAG_TLS_DOWNGRADED = 1 << 4, // clear text after a failed handshake, as the demand allows
-    FACT_FLAG_FIRST_BYTE = 1 << 5,     // at least one byte of the awaited reply had arrived
-    FACT_FLAG_8BIT_UNDECLARED = 1 << 6 // 8-bit bytes went to a peer without 8BITMIME
+    FACT_FLAG_DOT_SENT = 1 << 0,        // the final dot left us: the message may be delivered
+    FACT_FLAG_TLS = 1 << 1,             // the session was encrypted at this step
+    FACT_FLAG_REUSED = 1 << 2,          // not the first transaction of its connection
+    FACT_FLAG_PIPELINED = 1 << 3,       // the command was sent in a group
+    FACT_FLAG_TLS_DOWNGRADED = 1 << 4,  // clear text after a failed handshake, as the demand allows
+    FACT_FLAG_FIRST_BYTE = 1 << 5,      // at least one byte of the awaited reply had arrived
+    FACT_FLAG_8BIT_UNDECLARED = 1 << 6, // 8-bit bytes went to a peer without 8BITMIME
+    FACT_FLAG_CLEAR_DROPPED = 1 << 7    // bytes in clear behind STARTTLS's 220 were dropped
 };
 
 enum { FACT_TEXT_BYTES_MAX = 1024 }; // longer reply texts are cut where they are stored

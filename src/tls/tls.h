@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// TLS as a byte engine: OpenSSL on memory BIOs behind an io_stream. OpenSSL is never entered while a
-// fiber switch could happen; its error queue is cleared before each call and turned into a fact after it.
+// TLS as a byte engine: OpenSSL on memory BIOs behind an io_stream. OpenSSL is never entered while
+// a fiber switch could happen; its error queue is cleared before each call and turned into a fact
+// after it.
 #ifndef TLS_TLS_H
 #define TLS_TLS_H
 
@@ -14,10 +15,11 @@ struct tls_context_options {
     const char *certificate, *key; // PEM chain and key; NULL for clients
     const char *ca_file;           // NULL: the system's store
 };
+// NULL on failure; the error names the file and what is wrong with it.
 struct tls_context *tls_context_create(const struct tls_context_options *options,
                                        struct error *error);
 struct tls_context *tls_context_ref(struct tls_context *context);
-void tls_context_unref(struct tls_context *context);
+void tls_context_unref(struct tls_context *context); // NULL is accepted
 
 enum tls_check {
     TLS_CHECK_NONE,  // encrypt only; the result is noted in the session
@@ -26,25 +28,31 @@ enum tls_check {
 };
 struct tls_policy {
     enum tls_check check;
-    int version_min;           // wire number; zero: what OpenSSL takes
-    const struct view *names;  // for TLS_CHECK_NAME; ".example.org" matches subdomains too
+    // Wire numbers. Zero: no bound. Without a lower one everything that OpenSSL can is offered, as
+    // a weak cipher is better than clear text; with one, the system's security level holds.
+    int version_min, version_max;
+    // For TLS_CHECK_NAME; host names, or addresses. ".example.org" is that domain and everything
+    // under it.
+    const struct view *names;
     size_t n_names;
-    struct view server_name;   // SNI; empty for addresses
+    struct view server_name; // SNI; empty for addresses
 };
 
 struct tls_session {
-    int version; // wire number
-    char description[96]; // "TLSv1.3 TLS_AES_256_GCM_SHA384"
-    int x509_verify;      // what checking found, whether or not it was demanded
+    int version;                    // wire number
+    char description[96];           // "TLSv1.3 TLS_AES_256_GCM_SHA384"
+    int x509_verify;                // what checking found, whether or not it was demanded
     char subject[256], issuer[256]; // of the peer's leaf; empty: none
+    char names[256];                // its DNS names, comma separated, cut
     int64_t not_before_ms, not_after_ms;
-    unsigned n_chain;     // certificates that the peer sent
-    bool name_matches;    // one of `names`, or server_name
+    unsigned n_chain;  // certificates that the peer sent
+    bool name_matches; // one of `names`; where there are none, server_name
+    char error[128];   // behind the text of a failed handshake's fact
 };
 
-// Handshake on `*stream`; on success `*stream` becomes the encrypted one (closing it closes both). On
-// failure the fact says why (TLS, CERT, DEMAND, or what io said), and `*stream` is closed and NULL.
-// The fact's text is static or belongs to `session`.
+// Handshake on `*stream`; on success `*stream` becomes the encrypted one (closing it closes both).
+// On failure the fact says why (TLS, CERT, DEMAND, or what io said), and `*stream` is closed and
+// NULL. The fact's text is static or belongs to `session`, which holds what was learned either way.
 IO_WAITS struct fact tls_client_start(struct tls_context *context, struct io_stream **stream,
                                       const struct tls_policy *policy, io_time deadline,
                                       struct tls_session *session);
@@ -52,8 +60,20 @@ IO_WAITS struct fact tls_client_start(struct tls_context *context, struct io_str
 IO_WAITS struct fact tls_server_start(struct tls_context *context, struct io_stream **stream,
                                       io_time deadline, struct tls_session *session);
 
+// An encrypted stream reads IO_EOF for close_notify and for an end without it: to SMTP, which knows
+// where a reply ends, both are "closed". What TLS itself says is IO_ERROR with EPROTO.
+
+// The alert and words behind EPROTO: a fact of kind TLS; of kind NONE where TLS said nothing.
+struct fact tls_stream_failure(struct io_stream *stream, enum fact_stage stage);
+// Whether the peer's certificate is for one of `names` (as in a policy): before a session is used
+// for a domain that it was not opened for.
+bool tls_stream_matches(struct io_stream *stream, const struct view *names, size_t n_names);
+// The transport below, for what the kernel knows of it; a stream without TLS is its own.
+struct io_stream *tls_stream_below(struct io_stream *stream);
+
 // For simulations: replaces the engine by a framing double for the calling thread. `decide` may
-// return a fact to fail the handshake with, or one of kind OK.
+// return a fact to fail the handshake with, or one of kind OK (its x509_verify is what checking
+// found). `policy` is NULL on the server's side. NULL turns the double off.
 void tls_double_install(struct fact (*decide)(bool is_server, const struct tls_policy *policy,
                                               void *arg),
                         void *arg);
