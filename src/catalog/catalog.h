@@ -52,6 +52,14 @@ enum retry_meaning {
     RETRY_MEANING_COUNT
 };
 
+enum outcome {
+    OUTCOME_UNKNOWN,
+    OUTCOME_DELIVERED,
+    OUTCOME_TEMPORARY_FAILURE,
+    OUTCOME_PERMANENT_FAILURE,
+    OUTCOME_COUNT
+};
+
 struct cause_info {
     struct view id;          // "conn-refused"
     struct view title;       // "Connection refused": the words after the code
@@ -64,18 +72,24 @@ struct cause_info {
     enum blame blame;
     enum retry_meaning retry;
     bool is_permanent; // ends the recipient without expiry
+    unsigned sure_percent; // how far such a fact alone proves the cause
     struct view proved_by;
     struct view ruled_out_by;
+    struct view note; // what is often told wrong about it; may be empty
 };
 
 const struct cause_info *cause_info(enum cause cause);
 bool cause_from_id(struct view id, enum cause *cause);
 struct view blame_word(enum blame blame);
 struct view retry_meaning_word(enum retry_meaning meaning);
+struct view outcome_word(enum outcome outcome);
 
 // The cause of a fact that is not OK. A reply is judged by (speaker, code, text), never by its code
 // alone. Never fails: what is not known is CAUSE_UNKNOWN or the general cause of its stage.
 enum cause cause_of(const struct fact *fact);
+// The same with what the attempt tells about the speaker: its host name and greeting.
+struct attempt;
+enum cause cause_of_attempt(const struct fact *fact, const struct attempt *attempt);
 
 // True when the recipient ends with this fact now: null MX, NXDOMAIN or no data of the recipient
 // domain, a proven loop, 5xx from MAIL on. `of_recipient_domain` is false for smart hosts and MX targets.
@@ -112,14 +126,6 @@ struct attempt {
 };
 
 // --- Verdicts ---------------------------------------------------------------------------------
-enum outcome {
-    OUTCOME_UNKNOWN,
-    OUTCOME_DELIVERED,
-    OUTCOME_TEMPORARY_FAILURE,
-    OUTCOME_PERMANENT_FAILURE,
-    OUTCOME_COUNT
-};
-
 enum remedy_who { REMEDY_SENDING_SIDE, REMEDY_RECEIVING_SIDE, REMEDY_NETWORK, REMEDY_DNS_OWNER };
 
 struct remedy {
@@ -148,6 +154,7 @@ struct verdict {
     struct view tlsrpt;
     enum blame blame;
     double confidence;
+    struct view domain; // of the recipients; empty where several share the lane
     struct view server_name;
     struct address server;
     struct address source;
@@ -185,6 +192,9 @@ void verdict_write_json(const struct verdict *verdict, struct json_writer *json)
 void verdict_write_json_members(const struct verdict *verdict, struct json_writer *json);
 // For people: summary, evidence, ruled out, what to do. Lines end with LF, no colour.
 void verdict_write_text(const struct verdict *verdict, struct buffer *out);
+// A text to send to the other side, beginning with a Subject line: what was seen, in numbers, and what
+// we ask of them. False (and nothing is written) where nothing is for them to do.
+bool verdict_write_letter(const struct verdict *verdict, struct buffer *out);
 // One line for a fact: "no reply to MAIL in 300 s; we closed", "450 4.2.0 Greylisted".
 struct view fact_describe(const struct fact *fact, struct arena *arena);
 void attempt_write_json(const struct attempt *attempt, struct json_writer *json);

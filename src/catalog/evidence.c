@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+// What was seen, in numbers; what the fact itself rules out; and what deserves a warning although
+// it did not stop the mail.
+#include "catalog/catalog_internal.h"
+
+#include <errno.h>
+
+static void add_line(struct view *lines, size_t *count, struct view line) {
+    if (line.len && *count < VERDICT_LINES_MAX)
+        lines[(*count)++] = line;
+}
+
+void verdict_add_evidence(struct verdict *verdict, struct view line) {
+    add_line(verdict->evidence, &verdict->n_evidence, line);
+}
+
+void verdict_add_ruled_out(struct verdict *verdict, struct view line) {
+    add_line(verdict->ruled_out, &verdict->n_ruled_out, line);
+}
+
+// --- Evidence ----------------------------------------------------------------------------------
+static struct view errno_line(const struct fact *fact, struct arena *arena) {
+    struct view words = number_errno_words(fact->sys_errno);
+    struct view name = number_errno_name(fact->sys_errno);
+    return arena_printf(arena, "system error %d (%.*s): %.*s", fact->sys_errno, VIEW_ARG(name),
+                        VIEW_ARG(words));
+}
+
+static struct view icmp_line(const struct fact *fact, struct arena *arena) {
+    struct view words = number_icmp_words(fact->icmp_type, fact->icmp_code);
+    return arena_printf(arena, "ICMP type %d code %d%s%.*s", fact->icmp_type, fact->icmp_code,
+                        words.len ? ": " : "", VIEW_ARG(words));
+}
+
+static struct view dns_line(const struct fact *fact, struct arena *arena) {
+    struct view name = printable(fact->text, arena);
+    struct view ede = number_ede_words(fact->dns_ede);
+    struct view rcode = fact->dns_rcode >= 0 ? number_rcode_name(fact->dns_rcode)
+                                             : VIEW("no answer");
+    struct view line = arena_printf(arena, "DNS for %.*s: %.*s", VIEW_ARG(name.len ? name : VIEW("?")),
+                                    VIEW_ARG(rcode));
+    if (fact->dns_ede >= 0)
+        line = arena_printf(arena, "%.*s, extended error %d%s%.*s", VIEW_ARG(line), fact->dns_ede,
+                            ede.len ? ": " : "", VIEW_ARG(ede));
+    return line;
+}
+
+static void add_tls(const struct fact *fact, struct arena *arena, struct verdict *verdict) {
+    struct view text = printable(fact->text, arena);
+    if (fact->tls_alert >= 0)
+        verdict_add_evidence(
+            verdict, arena_printf(arena, "TLS alert %d (%.*s), sent by %s", fact->tls_alert,
+                                  VIEW_ARG(number_alert_name(fact->tls_alert)),
+                                  fact->tls_alert_from_peer ? "the server" : "us"));
+    if (fact->tls_version)
+        verdict_add_evidence(verdict,
+                             arena_printf(arena, "TLS version: %.*s",
+                                          VIEW_ARG(number_tls_version(fact->tls_version))));
+    if (fact->x509_verify)
+        verdict_add_evidence(verdict,
+                             arena_printf(arena, "verification error %d: %.*s", fact->x509_verify,
+                                          VIEW_ARG(number_verify_words(fact->x509_verify))));
+    if (text.len && (fact->kind == FACT_KIND_TLS || fact->kind == FACT_KIND_CERT))
+        verdict_add_evidence(verdict, arena_printf(arena, "TLS library: %.*s", VIEW_ARG(text)));
+}
+
+static void add_words(const struct fact *fact, struct arena *arena, struct verdict *verdict) {
+    struct view text = printable(fact->text, arena);
+    if (fact->reply_code) {
+        struct view line = reply_line(fact, arena);
+        verdict_add_evidence(verdict, arena_printf(arena, "reply to %.*s: \"%.*s\"",
+                                                   VIEW_ARG(stage_verb(fact->stage)), VIEW_ARG(line)));
+    } else if (fact->kind == FACT_KIND_GARBLED)
+        verdict_add_evidence(
+            verdict, arena_printf(arena, "first bytes received: \"%.*s\"", VIEW_ARG(text)));
+    else if (text.len && fact->kind != FACT_KIND_DNS && fact->kind != FACT_KIND_TLS &&
+             fact->kind != FACT_KIND_CERT)
+        verdict_add_evidence(verdict, arena_printf(arena, "detail: \"%.*s\"", VIEW_ARG(text)));
+}
+
+static void add_amounts(const struct fact *fact, struct arena *arena, struct verdict *verdict) {
+    bool in_body = fact->stage == FACT_STAGE_BODY || fact->stage == FACT_STAGE_DOT;
+    struct view span = span_words(fact->elapsed_ms, arena);
+    struct view limit = span_words(fact->limit_ms, arena);
+    if (fact->kind == FACT_KIND_SILENT && fact->limit_ms)
+        verdict_add_evidence(verdict, arena_printf(arena, "waited %.*s, our limit for %.*s",
+                                                   VIEW_ARG(limit),
+                                                   VIEW_ARG(stage_verb(fact->stage))));
+    else if (fact->elapsed_ms)
+        verdict_add_evidence(verdict,
+                             arena_printf(arena, "it took %.*s from the start of this step",
+                                          VIEW_ARG(span)));
+    if (fact->bytes_sent || fact->bytes_received || fact->kind == FACT_KIND_CLOSED)
+        verdict_add_evidence(verdict,
+                             arena_printf(arena, "%lld bytes%s sent, %lld received at this step",
+                                          (long long)fact->bytes_sent, in_body ? " of the body" : "",
+                                          (long long)fact->bytes_received));
+}
+
+static void add_circumstances(const struct fact *fact, struct verdict *verdict) {
+    if (fact->flags & FACT_FLAG_REUSED)
+        verdict_add_evidence(verdict, VIEW("the connection had carried other messages before"));
+    if (fact->flags & FACT_FLAG_PIPELINED)
+        verdict_add_evidence(verdict, VIEW("the command was sent in a group with others"));
+    if (fact->flags & FACT_FLAG_DOT_SENT)
+        verdict_add_evidence(verdict, VIEW("the final dot had been sent"));
+}
+
+static void add_session(const struct attempt *attempt, struct arena *arena,
+                        struct verdict *verdict) {
+    char source[ADDRESS_TEXT_SIZE] = "our address";
+    struct view helo = printable(attempt->helo, arena);
+    struct view greeting = printable(attempt->greeting, arena);
+    if (attempt->source.family != ADDRESS_NONE)
+        address_format(&attempt->source, source, sizeof(source));
+    if (helo.len || attempt->source.family != ADDRESS_NONE)
+        verdict_add_evidence(verdict, arena_printf(arena, "called from %s%s%.*s", source,
+                                                   helo.len ? " as " : "", VIEW_ARG(helo)));
+    if (greeting.len)
+        verdict_add_evidence(verdict,
+                             arena_printf(arena, "greeting: \"%.*s\"", VIEW_ARG(greeting)));
+    if (attempt->tls.len)
+        verdict_add_evidence(
+            verdict, arena_printf(arena, "encrypted: %.*s", VIEW_ARG(printable(attempt->tls, arena))));
+}
+
+void collect_evidence(const struct fact *fact, const struct attempt *attempt, struct arena *arena,
+                      struct verdict *verdict) {
+    add_words(fact, arena, verdict);
+    if (fact->kind == FACT_KIND_ERRNO)
+        verdict_add_evidence(verdict, errno_line(fact, arena));
+    if (fact->icmp_type >= 0)
+        verdict_add_evidence(verdict, icmp_line(fact, arena));
+    if (fact->kind == FACT_KIND_DNS)
+        verdict_add_evidence(verdict, dns_line(fact, arena));
+    add_tls(fact, arena, verdict);
+    add_amounts(fact, arena, verdict);
+    add_circumstances(fact, verdict);
+    if (attempt)
+        add_session(attempt, arena, verdict);
+}
+
+// --- Ruled out ---------------------------------------------------------------------------------
+static void rule_out_dns(const struct attempt *attempt, struct arena *arena,
+                         struct verdict *verdict) {
+    char address[ADDRESS_TEXT_SIZE];
+    if (!attempt || attempt->peer.family == ADDRESS_NONE || attempt->host.len == 0)
+        return;
+    address_format(&attempt->peer, address, sizeof(address));
+    verdict_add_ruled_out(verdict,
+                          arena_printf(arena, "DNS: %.*s resolved to %s",
+                                       VIEW_ARG(printable(attempt->host, arena)), address));
+}
+
+static void rule_out_at_connect(const struct fact *fact, struct verdict *verdict) {
+    if (fact->kind != FACT_KIND_ERRNO || fact->sys_errno != ECONNREFUSED)
+        return;
+    verdict_add_ruled_out(verdict, VIEW("a broken path: the answer came back"));
+    verdict_add_ruled_out(verdict, VIEW("packets discarded in silence: a clear refusal came"));
+}
+
+// Each stage that was passed proves what it needs.
+static void rule_out_passed(const struct fact *fact, struct verdict *verdict) {
+    if (fact->stage >= FACT_STAGE_GREETING)
+        verdict_add_ruled_out(verdict, VIEW("a closed or filtered port: the connection was made"));
+    if (fact->stage > FACT_STAGE_GREETING)
+        verdict_add_ruled_out(verdict, VIEW("a dead mail service: the server greeted us"));
+    if (fact->stage > FACT_STAGE_TLS && (fact->flags & FACT_FLAG_TLS))
+        verdict_add_ruled_out(verdict, VIEW("TLS: the session was encrypted"));
+    if (fact->stage > FACT_STAGE_RCPT)
+        verdict_add_ruled_out(verdict, VIEW("the recipient's address: the server accepted it"));
+    if (fact->stage == FACT_STAGE_DOT)
+        verdict_add_ruled_out(verdict, VIEW("a limit within the message: all of it was sent"));
+}
+
+void collect_ruled_out(const struct fact *fact, const struct attempt *attempt, struct arena *arena,
+                       struct verdict *verdict) {
+    bool known_stage = fact->stage >= FACT_STAGE_CONNECT && fact->stage <= FACT_STAGE_DOT;
+    if (!known_stage || fact->kind == FACT_KIND_OK || fact->kind == FACT_KIND_LOCAL ||
+        fact->kind == FACT_KIND_CANCELED)
+        return;
+    rule_out_dns(attempt, arena, verdict);
+    if (fact->stage == FACT_STAGE_CONNECT)
+        rule_out_at_connect(fact, verdict);
+    else
+        rule_out_passed(fact, verdict);
+    if (fact->kind == FACT_KIND_REPLY && fact->stage > FACT_STAGE_GREETING)
+        verdict_add_ruled_out(verdict, VIEW("the network: the server answered in order"));
+}
+
+// --- Warnings ----------------------------------------------------------------------------------
+static void warn(struct verdict *verdict, enum cause cause, struct view summary) {
+    if (verdict->n_warnings == ARRAY_LEN(verdict->warnings) || verdict->cause == cause)
+        return;
+    verdict->warnings[verdict->n_warnings].cause = cause;
+    verdict->warnings[verdict->n_warnings++].summary = summary;
+}
+
+static bool is_row_of_stars(struct view text) {
+    size_t n = 0;
+    while (n < text.len && (text.ptr[n] == '*' || text.ptr[n] == '2' || text.ptr[n] == '0' ||
+                            text.ptr[n] == ' '))
+        n++;
+    return n == text.len;
+}
+
+// Cisco's inspection leaves only the characters 2, 0 and blank of a greeting and puts an asterisk
+// for each other one, sometimes without the blank after the code.
+bool greeting_is_masked(struct view greeting) {
+    enum { STARS_MIN = 8 };
+    size_t stars = 0;
+    greeting = view_trim(greeting);
+    if (!view_starts_with(greeting, VIEW("220")))
+        return false;
+    for (size_t i = 0; i < greeting.len; i++)
+        stars += greeting.ptr[i] == '*';
+    return stars >= STARS_MIN && is_row_of_stars(greeting);
+}
+
+void collect_warnings(const struct fact *fact, const struct attempt *attempt, struct arena *arena,
+                      struct verdict *verdict) {
+    if (fact->flags & FACT_FLAG_TLS_DOWNGRADED)
+        warn(verdict, CAUSE_TLS_DOWNGRADED,
+             VIEW("sent in clear text, since TLS failed with this host a short while ago"));
+    if (fact->flags & FACT_FLAG_8BIT_UNDECLARED)
+        warn(verdict, CAUSE_EIGHT_BIT_UNDECLARED,
+             VIEW("8-bit bytes went to a server that does not offer 8BITMIME"));
+    if (fact->tls_version && fact->tls_version < 0x0303)
+        warn(verdict, CAUSE_TLS_OUTDATED,
+             arena_printf(arena, "the session used %.*s, which is retired",
+                          VIEW_ARG(number_tls_version(fact->tls_version))));
+    if (!attempt)
+        return;
+    if (attempt->tls.len && attempt->tls_verify && fact->kind != FACT_KIND_CERT)
+        warn(verdict, number_verify_cause(attempt->tls_verify),
+             arena_printf(arena, "the certificate would not pass a check (%.*s); nothing demanded one",
+                          VIEW_ARG(number_verify_words(attempt->tls_verify))));
+    if (greeting_is_masked(attempt->greeting))
+        warn(verdict, CAUSE_MASKED_BANNER,
+             VIEW("the greeting is masked with asterisks, as a firewall that inspects SMTP does"));
+}

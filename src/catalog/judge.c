@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a fact to its cause. What the system, the resolver or the TLS library reported decides by
+// number; what a server said is left to the dialects; the stage separates what the number does not.
+#include "catalog/catalog_internal.h"
+
+#include <errno.h>
+
+// How a session can break, by the stage at which it did.
+static const struct loss_row {
+    enum cause closed, reset, silent;
+} loss_rows[FACT_STAGE_COUNT] = {
+#define LOSS_AT(stage) \
+    [FACT_STAGE_##stage] = {CAUSE_CLOSED_##stage, CAUSE_RESET_##stage, CAUSE_SILENT_##stage}
+    [FACT_STAGE_CONNECT] = {CAUSE_ACCEPT_THEN_CLOSE, CAUSE_CONN_RESET, CAUSE_CONN_TIMEOUT},
+    [FACT_STAGE_GREETING] = {CAUSE_ACCEPT_THEN_CLOSE, CAUSE_RESET_GREETING, CAUSE_GREETING_TIMEOUT},
+    LOSS_AT(EHLO),
+    LOSS_AT(STARTTLS),
+    LOSS_AT(TLS),
+    LOSS_AT(AUTH),
+    LOSS_AT(MAIL),
+    LOSS_AT(RCPT),
+    LOSS_AT(DATA),
+    LOSS_AT(BODY),
+    LOSS_AT(DOT),
+#undef LOSS_AT
+};
+
+static struct loss_row loss_at(enum fact_stage stage) {
+    struct loss_row row = loss_rows[stage];
+    if (row.closed == CAUSE_NONE)
+        return (struct loss_row){CAUSE_CLOSED_SESSION, CAUSE_RESET_SESSION, CAUSE_SILENT_SESSION};
+    return row;
+}
+
+static bool some_of_greeting_came(const struct fact *fact) {
+    return fact->stage == FACT_STAGE_GREETING &&
+           (fact->bytes_received > 0 || (fact->flags & FACT_FLAG_FIRST_BYTE));
+}
+
+static bool ends_between_messages(const struct fact *fact) {
+    return fact->stage == FACT_STAGE_MAIL && (fact->flags & FACT_FLAG_REUSED);
+}
+
+static enum cause of_closed(const struct fact *fact) {
+    if (some_of_greeting_came(fact))
+        return CAUSE_CLOSED_GREETING;
+    return ends_between_messages(fact) ? CAUSE_SESSION_LIMIT : loss_at(fact->stage).closed;
+}
+
+static enum cause of_silence(const struct fact *fact) {
+    return some_of_greeting_came(fact) ? CAUSE_GREETING_UNFINISHED : loss_at(fact->stage).silent;
+}
+
+// Errors that mean the same whatever we were doing: the fault is on this machine.
+static enum cause of_local_errno(int sys_errno) {
+    switch (sys_errno) {
+    case EMFILE:
+    case ENFILE: return CAUSE_LOCAL_DESCRIPTORS;
+    case ENOMEM:
+    case ENOBUFS: return CAUSE_LOCAL_MEMORY;
+    case ENOSPC:
+    case EDQUOT:
+    case EROFS:
+    case EIO: return CAUSE_LOCAL_DISK;
+    case ENETDOWN: return CAUSE_LOCAL_NETWORK;
+    case ECONNABORTED: return CAUSE_LOCAL_ABORT;
+    default: return CAUSE_NONE;
+    }
+}
+
+static enum cause of_connect_errno(const struct fact *fact) {
+    if (number_icmp_is_prohibited(fact->icmp_type, fact->icmp_code))
+        return CAUSE_CONN_PROHIBITED;
+    switch (fact->sys_errno) {
+    case ECONNREFUSED: return CAUSE_CONN_REFUSED;
+    case ETIMEDOUT: return CAUSE_CONN_TIMEOUT;
+    case EHOSTUNREACH:
+    case EHOSTDOWN: return CAUSE_HOST_UNREACHABLE;
+    case ENETUNREACH:
+    case EAFNOSUPPORT: return CAUSE_NET_UNREACHABLE;
+    case EPIPE:
+    case ECONNRESET: return CAUSE_CONN_RESET;
+    case EPERM:
+    case EACCES: return CAUSE_LOCAL_FIREWALL;
+    case EADDRNOTAVAIL:
+    case EADDRINUSE: return CAUSE_LOCAL_PORTS;
+    default: return CAUSE_CONN_FAILED;
+    }
+}
+
+static enum cause of_session_errno(const struct fact *fact) {
+    switch (fact->sys_errno) {
+    case EPIPE:
+    case ECONNRESET:
+        return ends_between_messages(fact) ? CAUSE_SESSION_LIMIT : loss_at(fact->stage).reset;
+    case ETIMEDOUT:
+    case EHOSTUNREACH:
+    case ENETUNREACH: return CAUSE_PATH_LOST;
+    // Without a stage only these words are left of somebody's log: no session stood.
+    case ECONNREFUSED: return CAUSE_CONN_REFUSED;
+    default: return CAUSE_LOCAL_FAULT;
+    }
+}
+
+static enum cause of_errno(const struct fact *fact) {
+    enum cause cause = of_local_errno(fact->sys_errno);
+    if (cause != CAUSE_NONE)
+        return cause;
+    return fact->stage == FACT_STAGE_CONNECT ? of_connect_errno(fact) : of_session_errno(fact);
+}
+
+static enum cause of_dns(const struct fact *fact) {
+    static const enum cause causes[FACT_DNS_COUNT] = {
+        [FACT_DNS_OK] = CAUSE_UNKNOWN,
+        [FACT_DNS_NXDOMAIN] = CAUSE_DNS_NXDOMAIN,
+        [FACT_DNS_NODATA] = CAUSE_DNS_NODATA,
+        [FACT_DNS_SERVFAIL] = CAUSE_DNS_SERVFAIL,
+        [FACT_DNS_REFUSED] = CAUSE_DNS_REFUSED,
+        [FACT_DNS_TIMEOUT] = CAUSE_DNS_TIMEOUT,
+        [FACT_DNS_BOGUS] = CAUSE_DNSSEC_BOGUS,
+        [FACT_DNS_MALFORMED] = CAUSE_DNS_MALFORMED,
+        [FACT_DNS_LOOP] = CAUSE_DNS_LOOP,
+    };
+    // A question that starts with the port and protocol labels asks for TLSA (RFC 6698 3).
+    bool is_tlsa = view_starts_with(fact->text, VIEW("_")) &&
+                   view_find_nocase(fact->text, VIEW("._tcp.")) < fact->text.len;
+    enum cause cause = causes[fact->detail];
+    bool fails = cause == CAUSE_DNS_SERVFAIL || cause == CAUSE_DNS_TIMEOUT ||
+                 cause == CAUSE_DNSSEC_BOGUS || cause == CAUSE_DNS_REFUSED;
+    return is_tlsa && fails ? CAUSE_DANE_LOOKUP : cause;
+}
+
+static enum cause of_demand(const struct fact *fact) {
+    static const enum cause causes[FACT_DEMAND_COUNT] = {
+        [FACT_DEMAND_NONE] = CAUSE_UNKNOWN,
+        [FACT_DEMAND_STARTTLS] = CAUSE_STARTTLS_MISSING,
+        [FACT_DEMAND_TLS_VERSION] = CAUSE_TLS_BELOW_MIN,
+        [FACT_DEMAND_AUTH] = CAUSE_AUTH_MISSING,
+        [FACT_DEMAND_SIZE] = CAUSE_SIZE_LIMIT,
+        [FACT_DEMAND_8BITMIME] = CAUSE_EIGHT_BIT_MISMATCH,
+        [FACT_DEMAND_SMTPUTF8] = CAUSE_SMTPUTF8_MISSING,
+        [FACT_DEMAND_TLS_POLICY] = CAUSE_TLS_POLICY_UNMET,
+    };
+    return causes[fact->detail];
+}
+
+static enum cause of_route(const struct fact *fact) {
+    static const enum cause causes[FACT_ROUTE_COUNT] = {
+        [FACT_ROUTE_NONE] = CAUSE_UNKNOWN,
+        [FACT_ROUTE_NULL_MX] = CAUSE_NULL_MX,
+        [FACT_ROUTE_NO_CONNECTOR] = CAUSE_NO_ROUTE,
+        [FACT_ROUTE_NO_ADDRESS] = CAUSE_MX_NO_ADDRESS,
+        [FACT_ROUTE_MX_PRIVATE] = CAUSE_MX_PRIVATE,
+        [FACT_ROUTE_MX_SELF] = CAUSE_MX_SELF,
+        [FACT_ROUTE_MX_INVALID] = CAUSE_MX_BROKEN,
+        [FACT_ROUTE_LOOP] = CAUSE_LOOP,
+        [FACT_ROUTE_HOSTS_DEAD] = CAUSE_HOSTS_DEAD,
+    };
+    return causes[fact->detail];
+}
+
+static enum cause of_local(const struct fact *fact) {
+    static const enum cause causes[FACT_LOCAL_COUNT] = {
+        [FACT_LOCAL_NONE] = CAUSE_LOCAL_FAULT,
+        [FACT_LOCAL_DESCRIPTORS] = CAUSE_LOCAL_DESCRIPTORS,
+        [FACT_LOCAL_MEMORY] = CAUSE_LOCAL_MEMORY,
+        [FACT_LOCAL_DISK] = CAUSE_LOCAL_DISK,
+        [FACT_LOCAL_RESOLVER] = CAUSE_LOCAL_RESOLVER,
+        [FACT_LOCAL_TLS] = CAUSE_LOCAL_TLS,
+        [FACT_LOCAL_SOURCE] = CAUSE_LOCAL_SOURCE,
+        [FACT_LOCAL_SPOOL] = CAUSE_LOCAL_SPOOL,
+        [FACT_LOCAL_CREDENTIALS] = CAUSE_LOCAL_CREDENTIALS,
+    };
+    return causes[fact->detail];
+}
+
+static enum cause of_tls(const struct fact *fact) {
+    if (fact->x509_verify)
+        return number_verify_cause(fact->x509_verify);
+    if (fact->tls_alert >= 0)
+        return number_alert_cause(fact->tls_alert, fact->tls_alert_from_peer);
+    return CAUSE_TLS_HANDSHAKE;
+}
+
+static enum cause of_garbled(const struct fact *fact) {
+    if (fact->stage == FACT_STAGE_GREETING || fact->stage == FACT_STAGE_CONNECT)
+        return CAUSE_NOT_SMTP;
+    return fact->stage == FACT_STAGE_TLS ? CAUSE_TLS_CLEAR_ANSWER : CAUSE_GARBLED_REPLY;
+}
+
+// The general cause of a refusal at each stage, for words that no dialect knows.
+static enum cause of_reply_at(enum fact_stage stage, bool is_permanent) {
+    switch (stage) {
+    case FACT_STAGE_CONNECT:
+    case FACT_STAGE_GREETING: return is_permanent ? CAUSE_GREETING_5XX : CAUSE_GREETING_4XX;
+    case FACT_STAGE_EHLO: return is_permanent ? CAUSE_EHLO_REFUSED : CAUSE_EHLO_DEFERRED;
+    case FACT_STAGE_STARTTLS:
+    case FACT_STAGE_TLS: return CAUSE_STARTTLS_REFUSED;
+    case FACT_STAGE_AUTH: return is_permanent ? CAUSE_AUTH_FAILED : CAUSE_AUTH_DEFERRED;
+    case FACT_STAGE_MAIL: return is_permanent ? CAUSE_MAIL_REFUSED : CAUSE_MAIL_DEFERRED;
+    case FACT_STAGE_RCPT: return is_permanent ? CAUSE_RCPT_REFUSED : CAUSE_RCPT_DEFERRED;
+    case FACT_STAGE_DATA:
+    case FACT_STAGE_BODY:
+    case FACT_STAGE_DOT: return is_permanent ? CAUSE_DATA_REFUSED : CAUSE_DATA_DEFERRED;
+    default: return is_permanent ? CAUSE_REPLY_REFUSED : CAUSE_REPLY_DEFERRED;
+    }
+}
+
+static struct judgement of_reply(const struct fact *fact, const struct attempt *attempt) {
+    enum cause general = of_reply_at(fact->stage, fact->reply_code / 100 == 5);
+    // RFC 5321 3.8: 421 may answer any command and announces the end of the session.
+    if (fact->reply_code == 421 && general != CAUSE_GREETING_4XX && general != CAUSE_AUTH_DEFERRED)
+        general = CAUSE_SERVER_CLOSING;
+    return (struct judgement){general, cause_info(general)->sure_percent};
+}
+
+struct judgement judge_fact(const struct fact *fact, const struct attempt *attempt) {
+    ASSERT((unsigned)fact->kind < FACT_KIND_COUNT && (unsigned)fact->stage < FACT_STAGE_COUNT);
+    enum cause cause = CAUSE_UNKNOWN;
+    switch (fact->kind) {
+    case FACT_KIND_OK: cause = CAUSE_NONE; break;
+    case FACT_KIND_ERRNO: cause = of_errno(fact); break;
+    case FACT_KIND_CLOSED: cause = of_closed(fact); break;
+    case FACT_KIND_SILENT: cause = of_silence(fact); break;
+    case FACT_KIND_REPLY: return of_reply(fact, attempt);
+    case FACT_KIND_GARBLED: cause = of_garbled(fact); break;
+    case FACT_KIND_DNS: cause = of_dns(fact); break;
+    case FACT_KIND_TLS: cause = of_tls(fact); break;
+    case FACT_KIND_CERT: cause = number_verify_cause(fact->x509_verify); break;
+    case FACT_KIND_DEMAND: cause = of_demand(fact); break;
+    case FACT_KIND_ROUTE: cause = of_route(fact); break;
+    case FACT_KIND_LOCAL: cause = of_local(fact); break;
+    case FACT_KIND_CANCELED: cause = CAUSE_CANCELED; break;
+    case FACT_KIND_EXPIRED: cause = CAUSE_EXPIRED; break;
+    case FACT_KIND_NONE:
+    case FACT_KIND_COUNT: break;
+    }
+    return (struct judgement){cause, cause_info(cause)->sure_percent};
+}
+
+enum cause cause_of(const struct fact *fact) {
+    return judge_fact(fact, NULL).cause;
+}
+
+enum cause cause_of_attempt(const struct fact *fact, const struct attempt *attempt) {
+    return judge_fact(fact, attempt).cause;
+}
+
+// RFC 5321 4.2.1 and 3463: the first digit decides, but only for the message or recipient that the
+// command was about. Before MAIL a refusal speaks about the host, and another may do.
+static bool reply_is_permanent(const struct fact *fact) {
+    bool before_mail = fact->stage > FACT_STAGE_UNKNOWN && fact->stage < FACT_STAGE_MAIL;
+    return fact->reply_code / 100 == 5 && !before_mail;
+}
+
+bool fact_is_permanent(const struct fact *fact, bool of_recipient_domain) {
+    switch (fact->kind) {
+    case FACT_KIND_REPLY: return reply_is_permanent(fact);
+    case FACT_KIND_EXPIRED: return true;
+    // RFC 1870 6.1: a size above the one announced is refused for good.
+    case FACT_KIND_DEMAND: return fact->detail == FACT_DEMAND_SIZE;
+    case FACT_KIND_DNS:
+        return of_recipient_domain &&
+               (fact->detail == FACT_DNS_NXDOMAIN || fact->detail == FACT_DNS_NODATA);
+    case FACT_KIND_ROUTE:
+        // RFC 7505 3 for null MX, RFC 5321 6.3 for loops.
+        return fact->detail == FACT_ROUTE_LOOP ||
+               (fact->detail == FACT_ROUTE_NULL_MX && of_recipient_domain);
+    default: return false;
+    }
+}
+
+static bool reply_allows_next_host(const struct fact *fact) {
+    enum retry_meaning retry = cause_info(cause_of(fact))->retry;
+    if (fact->stage < FACT_STAGE_MAIL && fact->stage != FACT_STAGE_AUTH)
+        return true; // the host refuses us, not the message
+    // Wrong credentials are wrong everywhere and may lock the account.
+    if (fact->stage == FACT_STAGE_AUTH)
+        return fact->reply_code / 100 == 4;
+    return fact->reply_code == 421 && retry != RETRY_SLOWER && fact->stage < FACT_STAGE_DOT;
+}
+
+bool fact_allows_next_host(const struct fact *fact) {
+    // After the final dot another host could deliver the message a second time.
+    if ((fact->flags & FACT_FLAG_DOT_SENT) || fact->stage >= FACT_STAGE_DOT)
+        return false;
+    switch (fact->kind) {
+    case FACT_KIND_ERRNO: return of_local_errno(fact->sys_errno) == CAUSE_NONE;
+    case FACT_KIND_CLOSED:
+    case FACT_KIND_SILENT:
+    case FACT_KIND_GARBLED:
+    case FACT_KIND_DNS:
+    case FACT_KIND_TLS:
+    case FACT_KIND_CERT:
+    case FACT_KIND_DEMAND: return true;
+    case FACT_KIND_REPLY: return reply_allows_next_host(fact);
+    default: return false;
+    }
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a fact to a verdict: the cause with its codes, who is to blame, how sure that is, what was
+// seen, what is ruled out, what else it could be and what to do.
+#include "catalog/catalog_internal.h"
+
+bool fact_may_be_delivered(const struct fact *fact) {
+    bool was_lost = fact->kind == FACT_KIND_ERRNO || fact->kind == FACT_KIND_CLOSED ||
+                    fact->kind == FACT_KIND_SILENT || fact->kind == FACT_KIND_GARBLED ||
+                    fact->kind == FACT_KIND_CANCELED;
+    return was_lost && ((fact->flags & FACT_FLAG_DOT_SENT) || fact->stage == FACT_STAGE_DOT);
+}
+
+// The name that was asked for is the recipients' domain unless the attempt says otherwise.
+static bool concerns_recipient_domain(const struct fact *fact, const struct attempt *attempt) {
+    return !attempt || attempt->domain.len == 0 || fact->text.len == 0 ||
+           view_equals_nocase(fact->text, attempt->domain);
+}
+
+static enum outcome outcome_of(const struct fact *fact, const struct attempt *attempt,
+                               bool is_expired) {
+    if (fact->kind == FACT_KIND_OK)
+        return OUTCOME_DELIVERED;
+    if (fact->kind == FACT_KIND_NONE)
+        return OUTCOME_UNKNOWN;
+    return is_expired || fact_is_permanent(fact, concerns_recipient_domain(fact, attempt))
+               ? OUTCOME_PERMANENT_FAILURE
+               : OUTCOME_TEMPORARY_FAILURE;
+}
+
+static enum blame blame_of(const struct fact *fact, const struct attempt *attempt,
+                           enum cause cause) {
+    enum blame blame = cause_info(cause)->blame;
+    if (cause == CAUSE_NET_UNREACHABLE && fact->icmp_type >= 0)
+        return BLAME_PATH; // a router said so, not our own table
+    if (fact->kind == FACT_KIND_DNS && blame == BLAME_RECIPIENT &&
+        !concerns_recipient_domain(fact, attempt))
+        return BLAME_DESTINATION; // a host that an MX record or a connector names
+    return blame;
+}
+
+// --- Codes -------------------------------------------------------------------------------------
+static bool concerns_host(const struct fact *fact) {
+    return fact->stage > FACT_STAGE_UNKNOWN && fact->stage < FACT_STAGE_AUTH;
+}
+
+static struct view peer_code(const struct fact *fact, struct arena *arena) {
+    struct enhanced e;
+    if (!enhanced_of_fact(fact, &e))
+        return arena_printf(arena, "%d", fact->reply_code);
+    return arena_printf(arena, "%d %d.%d.%d", fact->reply_code, e.class, e.subject, e.detail);
+}
+
+static void set_enhanced(const struct fact *fact, bool is_expired, struct arena *arena,
+                         struct verdict *verdict) {
+    const struct cause_info *info = cause_info(verdict->cause);
+    struct enhanced own = {0}, peer;
+    size_t len = 0;
+    bool parsed = enhanced_parse(info->enhanced, &own, &len);
+    ASSERT(parsed);
+    // A general cause knows less than a registered code of the peer's.
+    if (own.subject == 0 && enhanced_of_fact(fact, &peer) && enhanced_is_registered(&peer))
+        own = peer;
+    if (verdict->outcome != OUTCOME_UNKNOWN)
+        own.class = verdict->outcome == OUTCOME_DELIVERED           ? 2
+                    : verdict->outcome == OUTCOME_PERMANENT_FAILURE ? 5
+                                                                    : 4;
+    verdict->enhanced = is_expired ? VIEW("4.4.7")
+                                   : arena_printf(arena, "%d.%d.%d", own.class, own.subject,
+                                                  own.detail);
+}
+
+static void set_code(const struct fact *fact, bool is_expired, struct arena *arena,
+                     struct verdict *verdict) {
+    const struct cause_info *info = cause_info(verdict->cause);
+    bool is_permanent = verdict->outcome == OUTCOME_PERMANENT_FAILURE;
+    bool from_peer = fact->reply_code && (fact->kind == FACT_KIND_OK || fact->kind == FACT_KIND_REPLY);
+    verdict->code_is_ours = true;
+    if (from_peer && (!concerns_host(fact) || info->family_code.len == 0)) {
+        verdict->code_is_ours = false;
+        verdict->code = peer_code(fact, arena);
+    } else if (info->family_code.len)
+        verdict->code = is_permanent ? info->family_twin : info->family_code;
+    else if (fact->kind == FACT_KIND_OK)
+        verdict->code = VIEW("250 2.0.0");
+    else if (is_expired)
+        verdict->code = VIEW("550 4.4.7");
+    else
+        verdict->code = arena_printf(arena, "%s %.*s", is_permanent ? "550" : "450",
+                                     VIEW_ARG(verdict->enhanced));
+}
+
+static void set_reported(const struct fact *fact, struct arena *arena, struct verdict *verdict) {
+    struct enhanced e;
+    if (fact->reply_code == 0)
+        return;
+    verdict->reported_code = arena_printf(arena, "%d", fact->reply_code);
+    if (enhanced_of_fact(fact, &e))
+        verdict->reported_enhanced = arena_printf(arena, "%d.%d.%d", e.class, e.subject, e.detail);
+    verdict->reported_text = reply_words(fact);
+}
+
+// --- Advice ------------------------------------------------------------------------------------
+static void add_candidate(struct verdict *verdict, struct candidate candidate) {
+    if (verdict->n_candidates == VERDICT_CANDIDATES_MAX || candidate.cause == verdict->cause)
+        return;
+    candidate.blame = cause_info(candidate.cause)->blame;
+    verdict->candidates[verdict->n_candidates++] = candidate;
+}
+
+static void set_candidates(const struct attempt *attempt, struct verdict *verdict) {
+    const struct candidate *row = advice_candidates(verdict->cause);
+    // A mark of the device itself outweighs every guess about a session that merely broke.
+    bool is_masked = attempt && greeting_is_masked(attempt->greeting) && verdict->confidence < 0.6;
+    if (is_masked)
+        add_candidate(verdict, (struct candidate){.cause = CAUSE_MASKED_BANNER,
+                                                  .confidence = 0.7,
+                                                  .decide_by = VIEW("The same session around the "
+                                                                    "device that masks the "
+                                                                    "greeting.")});
+    for (; row->cause != CAUSE_NONE && !is_masked; row++)
+        add_candidate(verdict, *row);
+}
+
+static void set_remedies(const struct cast *cast, struct arena *arena, struct verdict *verdict) {
+    const struct remedy *row = advice_remedies(verdict->cause);
+    for (; row->what.len && verdict->n_remedies < VERDICT_REMEDIES_MAX; row++) {
+        struct remedy *remedy = &verdict->remedies[verdict->n_remedies++];
+        *remedy = (struct remedy){.who = row->who,
+                                  .what = cast_apply(cast, row->what, arena),
+                                  .verify = cast_apply(cast, row->verify, arena),
+                                  .action = row->action};
+    }
+}
+
+static void set_places(const struct fact *fact, const struct attempt *attempt,
+                       struct verdict *verdict) {
+    verdict->stage = fact->stage;
+    verdict->at_ms = fact->at_ms;
+    verdict->elapsed_ms = fact->elapsed_ms;
+    verdict->bytes_sent = fact->bytes_sent;
+    if (!attempt)
+        return;
+    verdict->domain = attempt->domain;
+    verdict->server_name = attempt->host;
+    verdict->server = attempt->peer;
+    verdict->source = attempt->source;
+    verdict->helo = attempt->helo;
+    if (verdict->at_ms == 0)
+        verdict->at_ms = attempt->at_ms;
+}
+
+void verdict_of_fact(const struct fact *fact, const struct attempt *attempt, bool is_expired,
+                     struct arena *arena, struct verdict *verdict) {
+    struct cast cast;
+    struct judgement judgement = judge_fact(fact, attempt);
+    is_expired = is_expired || fact->kind == FACT_KIND_EXPIRED;
+    *verdict = (struct verdict){.cause = judgement.cause,
+                                .confidence = judgement.sure_percent / 100.0,
+                                .blame = blame_of(fact, attempt, judgement.cause),
+                                .tlsrpt = cause_info(judgement.cause)->tlsrpt,
+                                .outcome = outcome_of(fact, attempt, is_expired),
+                                .may_be_delivered = fact_may_be_delivered(fact)};
+    set_places(fact, attempt, verdict);
+    set_enhanced(fact, is_expired && fact->kind != FACT_KIND_OK, arena, verdict);
+    set_code(fact, is_expired, arena, verdict);
+    set_reported(fact, arena, verdict);
+    cast_fill(fact, attempt, arena, &cast);
+    verdict->summary = summary_of(fact, verdict, &cast, arena);
+    collect_evidence(fact, attempt, arena, verdict);
+    collect_ruled_out(fact, attempt, arena, verdict);
+    collect_warnings(fact, attempt, arena, verdict);
+    set_candidates(attempt, verdict);
+    set_remedies(&cast, arena, verdict);
+}
+
+struct view verdict_code_line(const struct verdict *verdict, struct arena *arena) {
+    struct view title = cause_info(verdict->cause)->title;
+    return arena_printf(arena, "%.*s%s %.*s (RFC 3463: %.*s)", VIEW_ARG(verdict->code),
+                        verdict->code_is_ours ? " [postrider]" : "", VIEW_ARG(title),
+                        VIEW_ARG(verdict->enhanced));
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+// The tables themselves: every cause has every field, ids are unique words, codes are registered,
+// sentences are sentences, and each cause has advice.
+#include "catalog/catalog_internal.h"
+
+#include "base/address.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static void fail_for(enum cause cause, const char *what) {
+    fail_msg("%.*s: %s", VIEW_ARG(cause_info(cause)->id), what);
+}
+
+static bool is_word(struct view id) {
+    for (size_t i = 0; i < id.len; i++)
+        if (!(id.ptr[i] >= 'a' && id.ptr[i] <= 'z') && !ascii_is_digit(id.ptr[i]) &&
+            id.ptr[i] != '-')
+            return false;
+    return id.len > 0;
+}
+
+static bool is_sentence(struct view text) {
+    char last = text.len ? text.ptr[text.len - 1] : 0;
+    return text.len > 10 && (last == '.' || last == '?') && view_find(text, VIEW("  ")) == text.len;
+}
+
+static void test_every_field(void **state) {
+    for (int i = 0; i < CAUSE_COUNT; i++) {
+        const struct cause_info *info = cause_info((enum cause)i);
+        if (!is_word(info->id))
+            fail_for((enum cause)i, "id is no word");
+        if (info->title.len == 0 || info->title.ptr[info->title.len - 1] == '.')
+            fail_for((enum cause)i, "title is empty or a sentence");
+        if (!is_sentence(info->meaning) || !is_sentence(info->proved_by) ||
+            !is_sentence(info->ruled_out_by) || (info->note.len && !is_sentence(info->note)))
+            fail_for((enum cause)i, "a text is no sentence");
+        if (info->sure_percent > 100)
+            fail_for((enum cause)i, "more than sure");
+    }
+}
+
+static void test_ids_are_unique(void **state) {
+    for (int i = 0; i < CAUSE_COUNT; i++) {
+        enum cause found = CAUSE_NONE;
+        if (!cause_from_id(cause_info((enum cause)i)->id, &found) || found != (enum cause)i)
+            fail_for((enum cause)i, "id is used twice");
+    }
+    enum cause untouched = CAUSE_LOOP;
+    assert_false(cause_from_id(VIEW("no-such-cause"), &untouched));
+    assert_int_equal(untouched, CAUSE_LOOP);
+}
+
+static void test_enhanced_codes_are_registered(void **state) {
+    for (int i = 0; i < CAUSE_COUNT; i++) {
+        struct enhanced e;
+        size_t len = 0;
+        struct view code = cause_info((enum cause)i)->enhanced;
+        if (!enhanced_parse(code, &e, &len) || len != code.len || !enhanced_is_registered(&e))
+            fail_for((enum cause)i, "enhanced code is not registered");
+        if (cause_info((enum cause)i)->is_permanent && e.class == 4 && i != CAUSE_EXPIRED)
+            fail_for((enum cause)i, "permanent with a temporary code");
+    }
+}
+
+// The family keeps subject and detail: 450 4.4.316 becomes 550 5.4.316.
+static void test_twins_keep_the_family(void **state) {
+    for (int i = 0; i < CAUSE_COUNT; i++) {
+        struct view code = cause_info((enum cause)i)->family_code;
+        struct view twin = cause_info((enum cause)i)->family_twin;
+        if ((code.len == 0) != (twin.len == 0))
+            fail_for((enum cause)i, "code without twin");
+        if (code.len == 0 || i == CAUSE_EXPIRED)
+            continue;
+        if (!view_starts_with(code, VIEW("450 4.")) || !view_starts_with(twin, VIEW("550 5.")) ||
+            !view_equals(view_skip(code, 6), view_skip(twin, 6)))
+            fail_for((enum cause)i, "twin of another family");
+    }
+}
+
+static void test_tlsrpt_types_are_known(void **state) {
+    static const struct view types[] = {
+        TEXT(""), // RFC 8460 4.3 and its registry
+        TEXT("starttls-not-supported"), TEXT("certificate-host-mismatch"),
+        TEXT("certificate-expired"), TEXT("certificate-not-trusted"), TEXT("validation-failure"),
+        TEXT("tlsa-invalid"), TEXT("dnssec-invalid"), TEXT("dane-required"),
+        TEXT("sts-policy-fetch-error"), TEXT("sts-policy-invalid"), TEXT("sts-webpki-invalid")};
+    for (int i = 0; i < CAUSE_COUNT; i++) {
+        bool known = false;
+        for (size_t k = 0; k < ARRAY_LEN(types); k++)
+            known = known || view_equals(cause_info((enum cause)i)->tlsrpt, types[k]);
+        if (!known)
+            fail_for((enum cause)i, "unknown RFC 8460 type");
+    }
+}
+
+static bool is_action(struct view action) {
+    static const struct view actions[] = {TEXT(""), TEXT("retry"), TEXT("reroute"), TEXT("hold"),
+                                          TEXT("reject")};
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++)
+        if (view_equals(action, actions[i]))
+            return true;
+    return false;
+}
+
+static void test_every_cause_has_advice(void **state) {
+    for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++) {
+        const struct remedy *row = advice_remedies((enum cause)i);
+        size_t n = 0;
+        for (; row->what.len; row++, n++)
+            if (!is_action(row->action) || row->verify.len < 10)
+                fail_for((enum cause)i, "remedy without a known action or a check");
+        if (n == 0 || n > VERDICT_REMEDIES_MAX)
+            fail_for((enum cause)i, "no remedy, or too many");
+    }
+}
+
+// A name in braces that nobody fills in would reach the reader.
+static void test_names_in_remedies_are_known(void **state) {
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)
+        for (const struct remedy *row = advice_remedies((enum cause)i); row->what.len; row++) {
+            struct view what = cast_apply(&cast_nobody, row->what, &arena);
+            struct view verify = cast_apply(&cast_nobody, row->verify, &arena);
+            if (view_find_char(what, '{') < what.len || view_find_char(verify, '{') < verify.len)
+                fail_for((enum cause)i, "unknown name in braces");
+        }
+    arena_finish(&arena);
+}
+
+static void test_weak_causes_have_candidates(void **state) {
+    for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++) {
+        const struct candidate *row = advice_candidates((enum cause)i);
+        double sum = 0;
+        size_t n = 0;
+        for (; row->cause != CAUSE_NONE; row++, n++) {
+            sum += row->confidence;
+            if (row->cause == (enum cause)i || !is_sentence(row->decide_by))
+                fail_for((enum cause)i, "a candidate is the cause itself or has no decision");
+        }
+        if (sum > 1.001 || n > VERDICT_CANDIDATES_MAX)
+            fail_for((enum cause)i, "candidates beyond certainty");
+        if (cause_info((enum cause)i)->sure_percent < 50 && n == 0 && i != CAUSE_UNKNOWN)
+            fail_for((enum cause)i, "weak without candidates");
+    }
+}
+
+static void test_no_cause_is_advised_twice(void **state) {
+    static const enum cause listed[] = {
+#define REMEDIES(causes, ...) causes
+#define FOR(...) __VA_ARGS__,
+#include "catalog/remedies.inc"
+#undef FOR
+#undef REMEDIES
+    };
+    unsigned count[CAUSE_COUNT] = {0};
+    for (size_t i = 0; i < ARRAY_LEN(listed); i++)
+        if (++count[listed[i]] > 1)
+            fail_for(listed[i], "stands in two entries of remedies.inc");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_field),
+        cmocka_unit_test(test_ids_are_unique),
+        cmocka_unit_test(test_enhanced_codes_are_registered),
+        cmocka_unit_test(test_twins_keep_the_family),
+        cmocka_unit_test(test_tlsrpt_types_are_known),
+        cmocka_unit_test(test_every_cause_has_advice),
+        cmocka_unit_test(test_names_in_remedies_are_known),
+        cmocka_unit_test(test_weak_causes_have_candidates),
+        cmocka_unit_test(test_no_cause_is_advised_twice),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
