@@ -131,6 +131,7 @@ static struct io_loop *epoll_create_loop(const struct io_loop_options *options,
     }
     struct io_loop *loop = loop_create_real(&io_backend_epoll, options);
     loop->epoll = set;
+    clock_refresh(loop);
     ASSERT(descriptor_register(&set->waker, EPOLLIN));
     pool_hold(loop->options.pool_threads);
     return loop;

@@ -13,6 +13,7 @@ enum {
 
 _Thread_local struct io_loop *io_this_loop;
 static _Thread_local unsigned no_switch_depth;
+static struct list killed_fibers = {&killed_fibers, &killed_fibers};
 
 void io_no_switch_begin(void) {
     no_switch_depth++;
@@ -52,6 +53,14 @@ static void sign_off(struct io_fiber *fiber) {
     fiber_wake_all(&home->idle);
 }
 
+_Noreturn void fiber_leave(struct io_fiber *fiber) {
+    struct io_loop *loop = fiber->home->real;
+    ASSERT(loop == io_this_loop && loop->current == fiber);
+    loop->dead = fiber;
+    loop->current = NULL;
+    context_leave(&fiber->context, &loop->context);
+}
+
 static void fiber_main(void *arg) {
     struct io_fiber *fiber = arg;
     fiber->run(fiber->arg);
@@ -59,9 +68,7 @@ static void fiber_main(void *arg) {
     struct io_loop *loop = fiber->home->real;
     ASSERT(loop == io_this_loop && loop->current == fiber);
     sign_off(fiber);
-    loop->dead = fiber;
-    loop->current = NULL;
-    context_leave(&fiber->context, &loop->context);
+    fiber_leave(fiber);
 }
 
 static struct io_fiber *take_free(struct io_loop *loop) {
@@ -90,6 +97,7 @@ struct io_fiber *fiber_create(struct io_loop *home, const char *name, void (*run
     fiber->group = NULL;
     fiber->waits_for = NULL;
     fiber->is_canceled = home->is_ending;
+    fiber->is_killed = false;
     fiber->serial = loop->next_serial++;
     fiber->timer = (struct io_timer){.fire = NULL, .arg = fiber, .home = home};
     context_init(&fiber->context, fiber->stack.bottom, fiber->stack.size, fiber_main, fiber);
@@ -110,6 +118,12 @@ struct io_fiber *io_spawn(const char *name, void (*run)(void *arg), void *arg) {
 
 void fiber_recycle(struct io_loop *loop, struct io_fiber *fiber) {
     context_finish(&fiber->context);
+    if (IO_ASAN && fiber->is_killed) {
+        // Its memory was not unwound and is no leak: it stays in sight of the tool.
+        loop->stacks.is_kept = true;
+        list_append(&killed_fibers, &fiber->sibling);
+        return;
+    }
     stack_unpoison(&fiber->stack);
     // A tool that looks for leaks must not find pointers on dead stacks.
     if (IO_ASAN || loop->n_free >= WARM_STACKS)
@@ -119,7 +133,6 @@ void fiber_recycle(struct io_loop *loop, struct io_fiber *fiber) {
 }
 
 void fiber_discard(struct io_fiber *fiber) {
-    ASSERT(fiber != io_this_loop->current);
     sign_off(fiber);
 }
 
@@ -183,15 +196,11 @@ enum io_status fiber_enter_wait(void) {
     return IO_CANCELED;
 }
 
-enum io_status fiber_wait(struct list *waiters, io_time deadline, const char *what) {
-    struct io_loop *loop = loop_of_waiter();
+// Parks the running fiber; it is woken by fiber_wake.
+static enum io_status wait_in(struct io_loop *loop, struct list *waiters, io_time deadline,
+                              const char *what) {
     struct io_fiber *self = loop->current;
-    if (self->is_canceled || deadline <= loop->now) {
-        fiber_spend(loop);
-        return self->is_canceled ? IO_CANCELED : IO_TIMEOUT;
-    }
     self->waits_for = what;
-    self->is_wait_cancelable = true;
     self->deadline = deadline;
     if (waiters)
         list_append(waiters, &self->node);
@@ -201,14 +210,21 @@ enum io_status fiber_wait(struct list *waiters, io_time deadline, const char *wh
     return self->wake_status;
 }
 
-void fiber_wait_uncancelable(const char *what) {
+enum io_status fiber_wait(struct list *waiters, io_time deadline, const char *what) {
     struct io_loop *loop = loop_of_waiter();
     struct io_fiber *self = loop->current;
-    self->waits_for = what;
-    self->is_wait_cancelable = false;
-    self->deadline = IO_NEVER;
-    park(loop, self);
-    ASSERT(!self->waits_for);
+    if (self->is_canceled || deadline <= loop->now) {
+        fiber_spend(loop);
+        return self->is_canceled ? IO_CANCELED : IO_TIMEOUT;
+    }
+    self->is_wait_cancelable = true;
+    return wait_in(loop, waiters, deadline, what);
+}
+
+enum io_status fiber_wait_anyway(struct list *waiters, io_time deadline, const char *what) {
+    struct io_loop *loop = loop_of_waiter();
+    loop->current->is_wait_cancelable = false;
+    return wait_in(loop, waiters, deadline, what);
 }
 
 void fiber_wake(struct io_fiber *fiber, enum io_status status) {

@@ -29,6 +29,7 @@ struct io_fiber {
     enum io_status wake_status;
     bool is_canceled;
     bool is_wait_cancelable;
+    bool is_killed;   // with its process, in the simulator
     io_time deadline; // of the present wait
     // May be set earlier than `deadline`: it is moved when it fires, not at each wait.
     struct io_timer timer;
@@ -57,6 +58,7 @@ struct io_loop {
     atomic_bool is_stopping;
     bool is_serving; // runs without fibers, until stopped
     bool is_ending;  // new fibers are born canceled
+    bool is_killed;  // with its process, in the simulator: orders to it are dropped
     struct sim_process *process;
     pthread_t thread; // of io_loop_start_thread
 
@@ -91,16 +93,18 @@ enum io_status fiber_enter_wait(void);
 // Parks the running fiber among `waiters` (NULL: none) until fiber_wake or the deadline. `what` is
 // static and names the wait.
 enum io_status fiber_wait(struct list *waiters, io_time deadline, const char *what);
-// For waits on memory that others write to: only fiber_wake ends it.
-void fiber_wait_uncancelable(const char *what);
+// The same, but cancel does not end it: for waits on memory that others write to.
+enum io_status fiber_wait_anyway(struct list *waiters, io_time deadline, const char *what);
 void fiber_wake(struct io_fiber *fiber, enum io_status status);
 void fiber_wake_all(struct list *waiters);
 // After a verb that did not have to wait: lets others run once in a while.
 void fiber_spend(struct io_loop *loop);
 struct io_fiber *fiber_create(struct io_loop *home, const char *name, void (*run)(void *arg),
                               void *arg);
-// Takes a parked fiber out of everything, without unwinding it (killed, or it would not end).
+// Takes a fiber out of every book, without unwinding it (killed, or it would not end). Then it is
+// recycled or, if it is the running one, left.
 void fiber_discard(struct io_fiber *fiber);
+_Noreturn void fiber_leave(struct io_fiber *fiber);
 void fiber_recycle(struct io_loop *loop, struct io_fiber *fiber);
 void fiber_free_all(struct io_loop *loop);
 // From the loop's own context.

@@ -87,6 +87,10 @@ struct posted {
 
 static void run_posted(struct note *note) {
     struct posted *posted = CONTAINER_OF(note, struct posted, note);
+    if (note->home->is_killed) {
+        free(posted);
+        return;
+    }
     if (posted->fiber_name)
         fiber_create(note->home, posted->fiber_name, posted->call, posted->arg);
     else
@@ -151,7 +155,6 @@ struct io_loop *loop_create_real(const struct io_backend *backend,
     heap_init(&loop->timers);
     io_this_loop = loop;
     log_set_clock(io_wall_ms);
-    clock_refresh(loop);
     return loop;
 }
 

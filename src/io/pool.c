@@ -109,5 +109,5 @@ void pool_offload(void (*work)(void *arg), void *arg) {
     pool.n_jobs++;
     pthread_cond_signal(&pool.has_work);
     pthread_mutex_unlock(&pool.lock);
-    fiber_wait_uncancelable("pool");
+    fiber_wait_anyway(NULL, IO_NEVER, "pool");
 }

@@ -36,6 +36,8 @@ void sim_destroy(struct sim *sim);
 void sim_run(struct sim *sim, io_time until);
 void sim_stop(struct sim *sim);
 uint64_t sim_random_below(struct sim *sim, uint64_t limit); // the run's own generator
+// A hash of all that happened so far: two runs of one seed that differ here are not the same run.
+uint64_t sim_fingerprint(const struct sim *sim);
 
 void sim_net_default(struct sim *sim, const struct sim_net_rule *rule);
 void sim_net_rule(struct sim *sim, const struct address *address, const struct sim_net_rule *rule);

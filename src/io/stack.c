@@ -92,7 +92,20 @@ bool stack_pool_cut(struct stack_pool *pool, struct stack *stack) {
     return true;
 }
 
+static struct stack_slab *kept_slabs;
+
+static void keep_slabs(struct stack_pool *pool) {
+    while (pool->slabs) {
+        struct stack_slab *slab = pool->slabs;
+        pool->slabs = slab->next;
+        slab->next = kept_slabs;
+        kept_slabs = slab;
+    }
+}
+
 void stack_pool_finish(struct stack_pool *pool) {
+    if (pool->is_kept)
+        keep_slabs(pool);
     size_t n_cut = pool->n_cut;
     while (pool->slabs) {
         struct stack_slab *slab = pool->slabs;

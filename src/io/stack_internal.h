@@ -17,6 +17,7 @@ struct stack_slab;
 struct stack_pool {
     struct stack_slab *slabs;
     size_t n_cut; // stacks handed out of the newest slab
+    bool is_kept; // never unmapped: a tool must go on seeing what killed fibers point to
 };
 
 void stack_pool_finish(struct stack_pool *pool);
