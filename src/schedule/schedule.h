@@ -35,6 +35,10 @@ struct schedule_options {
     uint64_t seed;
     // A route token (schedule_routed) is no longer needed.
     void (*route_release)(void *route);
+    // What was kept about a lane or domain may go; its handle is gone. May be NULL.
+    void (*lane_gone)(void *arg, uint32_t lane, struct view key);
+    void (*domain_gone)(void *arg, uint32_t domain, struct view name);
+    void *arg;
 };
 
 struct schedule *schedule_create(const struct schedule_options *options, io_time now,
@@ -91,6 +95,7 @@ struct schedule_action {
     uint32_t domain, lane, session, rcpt, message;
     void *route; // OPEN: token of the domain whose mail asked for it; released by the schedule
 };
+enum { SCHEDULE_STEP_ACTIONS_MIN = 8 }; // the least `max`
 // Advances to `now` and fills up to `max` actions. Call again while it returns `max` or while
 // schedule_next says now. A step is bounded work (well under 1 ms).
 size_t schedule_step(struct schedule *schedule, io_time now, int64_t wall_ms,
