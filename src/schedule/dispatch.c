@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who gets a slot next. Good lanes first, then new ones within half of the slots, then those that
-// failed within a quarter; in each class one lane after the other, one slot a turn. So a dead or
+// Who gets a slot next. The classes take turns, and in each class its lanes, one slot a turn; new lanes
+// and those that failed stay within half of the slots, those that failed within a quarter. So a dead or
 // silent destination, or thousands of them, cannot take what a working one needs.
 #include "schedule/schedule_internal.h"
 
@@ -100,22 +100,33 @@ static enum verdict dispatch_lane(struct schedule *s, struct lane *lane,
     return ACTED;
 }
 
-static size_t dispatch_class(struct schedule *s, enum lane_class class,
-                             struct schedule_action *actions, size_t max) {
-    size_t n = 0;
+// At most one action: the next lane of the class that gets something.
+static bool dispatch_class(struct schedule *s, enum lane_class class,
+                           struct schedule_action *action) {
     struct list *wanting = &s->wanting[class];
-    while (n < max && !list_is_empty(wanting)) {
+    while (!list_is_empty(wanting)) {
         struct lane *lane = CONTAINER_OF(wanting->next, struct lane, wanting);
         if (!drop_stale(s, lane->number))
             continue;
-        enum verdict verdict = dispatch_lane(s, lane, &actions[n]);
+        enum verdict verdict = dispatch_lane(s, lane, action);
         if (verdict == BLOCKED)
-            break;
+            return false;
         list_remove(&lane->wanting);
         if (verdict == NOTHING)
             continue;
-        n++;
         lane_want(s, lane); // behind the others: one slot a turn
+        return true;
+    }
+    return false;
+}
+
+static size_t dispatch_classes(struct schedule *s, struct schedule_action *actions, size_t max) {
+    size_t n = 0;
+    for (unsigned n_idle = 0; n < max && n_idle < CLASS_COUNT;) {
+        s->next_class = (s->next_class + 1) % CLASS_COUNT;
+        bool acted = dispatch_class(s, s->next_class, &actions[n]);
+        n += acted;
+        n_idle = acted ? 0 : n_idle + 1;
     }
     return n;
 }
@@ -129,8 +140,7 @@ static void make_room(struct schedule *s) {
 size_t dispatch_some(struct schedule *s, struct schedule_action *actions, size_t max) {
     size_t n = 0;
     if (s->stop == SCHEDULE_RUNS) {
-        for (enum lane_class class = CLASS_GOOD; class < CLASS_COUNT; class ++)
-            n += dispatch_class(s, class, actions + n, max - n);
+        n = dispatch_classes(s, actions, max);
         make_room(s);
     }
     while (s->stop != SCHEDULE_RUNS && !list_is_empty(&s->warm))

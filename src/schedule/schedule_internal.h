@@ -162,6 +162,7 @@ struct schedule {
     uint32_t reroute_at;  // next domain number to send to routing; zero: none
 
     struct list wanting[CLASS_COUNT]; // lanes that want a session or a wake
+    enum lane_class next_class;       // whose turn it was
     struct list warm, closing;        // sessions: longest warm first; to be told
     unsigned n_sessions, n_sessions_of[CLASS_COUNT];
     unsigned n_leaving;
