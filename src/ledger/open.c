@@ -139,7 +139,8 @@ static enum ledger_status open_database(struct ledger_store *store, const char *
     enum ledger_status status = make_file(store, path);
     if (status != LEDGER_STATUS_OK)
         return status;
-    int code = sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    int code = sqlite3_open_v2(path, &store->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                               ledger_vfs());
     if (code != SQLITE_OK)
         return failed(store, code);
     sqlite3_busy_timeout(store->db, BUSY_MS);

@@ -82,7 +82,7 @@ static bool open_reader(struct ledger *ledger) {
     if (reader->db)
         return true;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-    int code = sqlite3_open_v2(ledger->path, &reader->db, flags, NULL);
+    int code = sqlite3_open_v2(ledger->path, &reader->db, flags, ledger_vfs());
     enum ledger_status status = ledger_status_of(code);
     if (status == LEDGER_STATUS_OK) {
         sqlite3_busy_timeout(reader->db, 1000);

@@ -84,6 +84,9 @@ bool ledger_store_shrink(struct ledger_store *store);
 // Outside a transaction: gives back what the write-ahead log takes on a full disk.
 void ledger_store_checkpoint(struct ledger_store *store);
 
+// Name of the SQLite file layer that takes paths as given (vfs.c).
+const char *ledger_vfs(void);
+
 // --- For the reader's connection too
 // --------------------------------------------------------------
 enum ledger_status ledger_status_of(int sqlite_code);
