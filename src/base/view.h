@@ -49,7 +49,7 @@ struct view view_trim(struct view view);
 bool view_split(struct view *rest, char separator, struct view *part);
 // Decimal digits only, no sign, no overflow; false leaves `value` alone.
 bool view_to_u64(struct view view, uint64_t *value);
-// Length of the UTF-8 sequence of two or more bytes at the start (RFC 3629); zero where there is none.
+// Length of the UTF-8 sequence of two or more bytes at the start (RFC 3629); zero: there is none.
 size_t view_utf8_len(struct view view);
 // A NUL-terminated copy, cut at `size - 1`; returns false when it was cut.
 bool view_copy_string(struct view view, char *out, size_t size);

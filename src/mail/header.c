@@ -3,6 +3,10 @@
 #include "mail/field.h"
 #include "mail/mail.h"
 
+// Blanks before the colon are obsolete (RFC 5322 4.5.3); more of them than this begin no field, so
+// that the scan, which keeps the head of a line, sees the same names.
+enum { BLANKS_BEFORE_COLON_MAX = 32 };
+
 struct view mail_field_name(struct view line) {
     size_t colon = view_find_char(line, ':');
     if (colon == line.len)
@@ -10,6 +14,8 @@ struct view mail_field_name(struct view line) {
     struct view name = view_take(line, colon);
     while (name.len && (name.ptr[name.len - 1] == ' ' || name.ptr[name.len - 1] == '\t'))
         name.len--;
+    if (colon - name.len > BLANKS_BEFORE_COLON_MAX)
+        return VIEW_NONE;
     for (size_t i = 0; i < name.len; i++)
         if (!(name.ptr[i] > ' ' && name.ptr[i] < 0x7f))
             return VIEW_NONE;

@@ -46,7 +46,7 @@ static uint64_t sse_equal(const __m128i part[4], char wanted) {
     return bits;
 }
 
-struct smtp_scan_masks smtp_scan_block(const char *bytes) {
+static inline struct smtp_scan_masks block_masks(const char *bytes) {
     __m128i part[4];
     for (unsigned i = 0; i < 4; i++)
         part[i] = _mm_loadu_si128((const __m128i *)(const void *)(bytes + (size_t)16 * i));
@@ -60,10 +60,14 @@ struct smtp_scan_masks smtp_scan_block(const char *bytes) {
                                     .any_nul = _mm_movemask_epi8(zeros) != 0};
 }
 #else
-struct smtp_scan_masks smtp_scan_block(const char *bytes) {
+static inline struct smtp_scan_masks block_masks(const char *bytes) {
     return smtp_scan_block_portable(bytes);
 }
 #endif
+
+struct smtp_scan_masks smtp_scan_block(const char *bytes) {
+    return block_masks(bytes);
+}
 
 static uint64_t bits_below(size_t n) {
     return n >= 64 ? UINT64_MAX : ((uint64_t)1 << n) - 1;
@@ -98,17 +102,17 @@ static void note_lines(struct smtp_scan *scan, uint64_t ends, size_t len) {
     scan->line_len = len - last - 1;
 }
 
-// One block of up to 64 bytes; `masks` may hold bits beyond `len`. Returns how many it passed.
-static size_t run_block(struct smtp_scan *scan, const struct smtp_scan_masks *masks,
-                        const char *bytes, size_t len) {
+// One block of up to 64 bytes. Returns how many it passed.
+static inline size_t run_block(struct smtp_scan *scan, const char *bytes, size_t len) {
+    struct smtp_scan_masks masks = block_masks(bytes);
     uint64_t valid = bits_below(len);
-    uint64_t cr = masks->cr & valid, lf = masks->lf & valid;
+    uint64_t cr = masks.cr & valid, lf = masks.lf & valid;
     uint64_t after_cr = cr << 1 | (scan->place == SMTP_SCAN_AFTER_CR);
     uint64_t ends = lf & after_cr;
     uint64_t starts = ends << 1 | (scan->place == SMTP_SCAN_START);
-    uint64_t odd = ((lf ^ after_cr) | (starts & masks->dot)) & valid;
+    uint64_t odd = ((lf ^ after_cr) | (starts & masks.dot)) & valid;
     size_t passed = odd ? (size_t)__builtin_ctzll(odd) : len;
-    note_kinds(scan, masks, bytes, passed);
+    note_kinds(scan, &masks, bytes, passed);
     if (passed == 0)
         return 0;
     ends &= bits_below(passed);
@@ -116,27 +120,31 @@ static size_t run_block(struct smtp_scan *scan, const struct smtp_scan_masks *ma
         note_lines(scan, ends, passed);
     else
         scan->line_len += passed;
-    uint64_t last = (uint64_t)1 << (passed - 1);
-    scan->place = ends & last ? SMTP_SCAN_START : cr & last ? SMTP_SCAN_AFTER_CR : SMTP_SCAN_INSIDE;
+    size_t last = passed - 1;
+    scan->place = ends >> last & 1 ? SMTP_SCAN_START
+                  : cr >> last & 1 ? SMTP_SCAN_AFTER_CR
+                                   : SMTP_SCAN_INSIDE;
     return passed;
 }
 
 size_t smtp_scan_run(struct smtp_scan *scan, struct view bytes) {
+    struct smtp_scan now = *scan; // a copy that the compiler can keep in registers
+    char tail[SMTP_SCAN_BLOCK_BYTES];
     size_t at = 0;
-    while (bytes.len - at >= SMTP_SCAN_BLOCK_BYTES) {
-        struct smtp_scan_masks masks = smtp_scan_block(bytes.ptr + at);
-        size_t passed = run_block(scan, &masks, bytes.ptr + at, SMTP_SCAN_BLOCK_BYTES);
+    while (at < bytes.len) {
+        const char *block = bytes.ptr + at;
+        size_t len = bytes.len - at;
+        if (len < SMTP_SCAN_BLOCK_BYTES) {
+            memset(tail, 'x', sizeof(tail));
+            block = memcpy(tail, block, len);
+        }
+        len = size_min(len, SMTP_SCAN_BLOCK_BYTES);
+        size_t passed = run_block(&now, block, len);
         at += passed;
-        if (passed < SMTP_SCAN_BLOCK_BYTES)
-            return at;
-    }
-    if (at < bytes.len) {
-        char tail[SMTP_SCAN_BLOCK_BYTES];
-        memset(tail, 'x', sizeof(tail));
-        memcpy(tail, bytes.ptr + at, bytes.len - at);
-        struct smtp_scan_masks masks = smtp_scan_block(tail);
-        at += run_block(scan, &masks, tail, bytes.len - at);
+        if (passed < len)
+            break;
     }
     ASSERT(at <= bytes.len);
+    *scan = now;
     return at;
 }

@@ -51,6 +51,10 @@ static const struct {
     {"no end", VIEW("Received: x\r\nReceived: y"), 2, 2},
     {"CR alone ends nothing", VIEW("A: b\rReceived: x\r\r\n\r\n"), 0, 1, true},
     {"NUL", VIEW("\0Received: x\r\nReceived\0: x\r\nReceived: \0\r\n\r\n"), 1, 1, true},
+    {"blanks before the colon", VIEW("Received                                : x\r\n\r\n"), 1, 1,
+     true},
+    {"too many blanks before the colon",
+     VIEW("Received                                 : x\r\n\r\n"), 0, 0, true},
     {"a long name",
      VIEW("Xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx: y\r\n"
           "Received: x\r\n\r\n"),
