@@ -3,15 +3,18 @@
 // asks, so a walk through them is fast enough.
 #include "catalog/catalog_internal.h"
 
-#define FOR(...) (const enum cause[]){__VA_ARGS__, CAUSE_NONE}
+#define FOR(...)                                                                                   \
+    (const enum cause[]) {                                                                         \
+        __VA_ARGS__, CAUSE_NONE                                                                    \
+    }
 
 static const struct {
     const enum cause *causes;
     const struct remedy *remedies;
 } remedy_rows[] = {
 #define REMEDIES(causes_, ...) {causes_, (const struct remedy[]){__VA_ARGS__, {.what = {0}}}},
-#define DO(who_, what_, verify_, action_) \
-    {REMEDY_##who_, TEXT(what_), TEXT(verify_), TEXT(action_)}
+#define DO(who_, what_, verify_, action_)                                                          \
+    { REMEDY_##who_, TEXT(what_), TEXT(verify_), TEXT(action_) }
 #include "catalog/remedies.inc"
 #undef DO
 #undef REMEDIES
@@ -21,10 +24,10 @@ static const struct {
     const enum cause *causes;
     const struct candidate *candidates;
 } candidate_rows[] = {
-#define MAYBE(causes_, ...) \
+#define MAYBE(causes_, ...)                                                                        \
     {causes_, (const struct candidate[]){__VA_ARGS__, {.cause = CAUSE_NONE}}},
-#define GUESS(cause_, percent, decide_by_) \
-    {.cause = cause_, .confidence = percent / 100.0, .decide_by = TEXT(decide_by_)}
+#define GUESS(cause_, percent, decide_by_)                                                         \
+    { .cause = cause_, .confidence = percent / 100.0, .decide_by = TEXT(decide_by_) }
 #include "catalog/candidates.inc"
 #undef GUESS
 #undef MAYBE

@@ -39,7 +39,8 @@ static void fill_endpoint(const struct attempt *attempt, struct arena *arena, st
         endpoint = arena_printf(arena, "%.*s [%.*s]:%.*s", VIEW_ARG(cast->host),
                                 VIEW_ARG(cast->address), VIEW_ARG(cast->port));
     else if (has_address)
-        endpoint = arena_printf(arena, "[%.*s]:%.*s", VIEW_ARG(cast->address), VIEW_ARG(cast->port));
+        endpoint =
+            arena_printf(arena, "[%.*s]:%.*s", VIEW_ARG(cast->address), VIEW_ARG(cast->port));
     put(&cast->endpoint, endpoint, arena);
 }
 
@@ -61,7 +62,8 @@ void cast_fill(const struct fact *fact, const struct attempt *attempt, struct ar
         owner = cast->domain;
     }
     if (owner.len)
-        put(&cast->admins, arena_printf(arena, "the administrators of %.*s", VIEW_ARG(owner)), arena);
+        put(&cast->admins, arena_printf(arena, "the administrators of %.*s", VIEW_ARG(owner)),
+            arena);
     if (attempt && attempt->domain.len)
         put(&cast->probe, attempt->domain, arena);
     else if (owner.len)

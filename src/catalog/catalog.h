@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The catalogue: what a fact means. Causes with their codes, texts, proofs and remedies are tables
-// (causes.inc, dialects.inc, remedies.inc); everything here is a view of them. Plain structs, no I/O; what
-// must be composed goes into an arena of the caller.
+// (causes.inc, dialects.inc, remedies.inc); everything here is a view of them. Plain structs, no
+// I/O; what must be composed goes into an arena of the caller.
 //
 // The nouns
 //   fact     what happened at one step, in numbers (base/fact.h)
@@ -71,7 +71,7 @@ struct cause_info {
     struct view tlsrpt;      // RFC 8460 result type; empty
     enum blame blame;
     enum retry_meaning retry;
-    bool is_permanent; // ends the recipient without expiry
+    bool is_permanent;     // ends the recipient without expiry
     unsigned sure_percent; // how far such a fact alone proves the cause
     struct view proved_by;
     struct view ruled_out_by;
@@ -91,8 +91,15 @@ enum cause cause_of(const struct fact *fact);
 struct attempt;
 enum cause cause_of_attempt(const struct fact *fact, const struct attempt *attempt);
 
+// What another mail system wrote about a failure of its own ("lost connection with h[a] while
+// sending RCPT TO", "450 4.2.0 Greylisted", "Socket error code 10061"), as the fact behind it. A
+// quoted reply becomes FACT_KIND_REPLY with its text as a view into `words`. False where the words
+// are not known.
+bool fact_of_words(struct view words, struct fact *fact);
+
 // True when the recipient ends with this fact now: null MX, NXDOMAIN or no data of the recipient
-// domain, a proven loop, 5xx from MAIL on. `of_recipient_domain` is false for smart hosts and MX targets.
+// domain, a proven loop, 5xx from MAIL on. `of_recipient_domain` is false for smart hosts and MX
+// targets.
 bool fact_is_permanent(const struct fact *fact, bool of_recipient_domain);
 // True when another address of the same round may bring success (RFC 5321 5.1).
 bool fact_allows_next_host(const struct fact *fact);
@@ -110,10 +117,10 @@ struct attempt {
     int64_t at_ms;
     int64_t elapsed_ms;
     struct view connector;
-    struct view domain;   // of the recipients, where all share one; else empty
-    struct view site;     // sorted host names
-    struct view host;     // server name; empty where it failed before
-    struct address peer;  // ADDRESS_NONE where it failed before
+    struct view domain;  // of the recipients, where all share one; else empty
+    struct view site;    // sorted host names
+    struct view host;    // server name; empty where it failed before
+    struct address peer; // ADDRESS_NONE where it failed before
     struct address source;
     struct view helo;
     struct view greeting; // first line of the peer's greeting, cut to 256 bytes
@@ -181,7 +188,8 @@ struct verdict {
 };
 
 // Composes the verdict of one fact, seen in `attempt` (NULL where there was none: routing, DNS).
-// `is_expired` gives the permanent twin. Texts are composed in `arena`; on a full arena they are left empty.
+// `is_expired` gives the permanent twin. Texts are composed in `arena`; on a full arena they are
+// left empty.
 void verdict_of_fact(const struct fact *fact, const struct attempt *attempt, bool is_expired,
                      struct arena *arena, struct verdict *verdict);
 // The code as people see it: "450 4.4.316 [postrider] Connection refused (RFC 3463: 4.4.1)".
@@ -192,8 +200,8 @@ void verdict_write_json(const struct verdict *verdict, struct json_writer *json)
 void verdict_write_json_members(const struct verdict *verdict, struct json_writer *json);
 // For people: summary, evidence, ruled out, what to do. Lines end with LF, no colour.
 void verdict_write_text(const struct verdict *verdict, struct buffer *out);
-// A text to send to the other side, beginning with a Subject line: what was seen, in numbers, and what
-// we ask of them. False (and nothing is written) where nothing is for them to do.
+// A text to send to the other side, beginning with a Subject line: what was seen, in numbers, and
+// what we ask of them. False (and nothing is written) where nothing is for them to do.
 bool verdict_write_letter(const struct verdict *verdict, struct buffer *out);
 // One line for a fact: "no reply to MAIL in 300 s; we closed", "450 4.2.0 Greylisted".
 struct view fact_describe(const struct fact *fact, struct arena *arena);

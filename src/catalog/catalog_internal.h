@@ -6,7 +6,8 @@
 #include "catalog/catalog.h"
 
 // A view as a static initialiser.
-#define TEXT(literal) {"" literal, sizeof(literal) - 1}
+#define TEXT(literal)                                                                              \
+    { "" literal, sizeof(literal) - 1 }
 
 // --- Judging (judge.c) -------------------------------------------------------------------------
 // A judgement: the cause and how far what was seen proves it, in percent.
@@ -37,7 +38,8 @@ struct enhanced {
     int class, subject, detail;
 };
 
-// "4.4.1" at the start of `text`, ended by its end or by no letter and no digit. `len` is what it took.
+// "4.4.1" at the start of `text`, ended by its end or by no letter and no digit. `len` is what it
+// took.
 bool enhanced_parse(struct view text, struct enhanced *enhanced, size_t *len);
 // True when the registry that RFC 5248 opened knows subject and detail.
 bool enhanced_is_registered(const struct enhanced *enhanced);
@@ -46,9 +48,10 @@ bool enhanced_of_fact(const struct fact *fact, struct enhanced *enhanced);
 // The reply's text without the enhanced code in front.
 struct view reply_words(const struct fact *fact);
 
-// --- Words (cast.c, printable.c) ------------------------------------------------------------------
-// The parts of a failure with their names, printable, never empty: unknown ones have a description
-// such as "the receiving server".
+// --- Words (cast.c, printable.c)
+// ------------------------------------------------------------------ The parts of a failure with
+// their names, printable, never empty: unknown ones have a description such as "the receiving
+// server".
 struct cast {
     struct view host, endpoint, address, port, domain, source, helo, admins, probe;
 };
@@ -59,8 +62,8 @@ void cast_fill(const struct fact *fact, const struct attempt *attempt, struct ar
 struct view cast_apply(const struct cast *cast, struct view pattern, struct arena *arena);
 // The descriptions alone, for texts about no certain failure.
 extern const struct cast cast_nobody;
-// What a terminal shows safely: control characters, bytes that are no UTF-8 and characters that turn
-// the direction of text become \xNN. Printable text comes back as it is, uncopied.
+// What a terminal shows safely: control characters, bytes that are no UTF-8 and characters that
+// turn the direction of text become \xNN. Printable text comes back as it is, uncopied.
 struct view printable(struct view text, struct arena *arena);
 void append_printable(struct buffer *out, struct view text);
 // "31 ms", "300 s", "12 min": seconds stay seconds as far as deadlines go.

@@ -26,8 +26,9 @@ static const struct cause_info causes[CAUSE_COUNT] = {
                     SURE(100),
                     MEANING("Nothing is wrong."),
                     PROOF("The server's positive reply."),
-                    NOT_IF("It took the message and failed later, which its own bounce would say.")},
-#define CAUSE(name, word, words, ...) \
+                    NOT_IF(
+                        "It took the message and failed later, which its own bounce would say.")},
+#define CAUSE(name, word, words, ...)                                                              \
     [CAUSE_##name] = {.id = TEXT(word), .title = TEXT(words), __VA_ARGS__},
 #include "catalog/causes.inc"
 #undef CAUSE
@@ -41,8 +42,10 @@ static const struct view blame_words[BLAME_COUNT] = {
 };
 
 static const struct view retry_words[RETRY_MEANING_COUNT] = {
-    [RETRY_OTHER_ADDRESS] = TEXT("other-address"), [RETRY_LATER] = TEXT("later"),
-    [RETRY_SLOWER] = TEXT("slower"),               [RETRY_PERSON] = TEXT("person"),
+    [RETRY_OTHER_ADDRESS] = TEXT("other-address"),
+    [RETRY_LATER] = TEXT("later"),
+    [RETRY_SLOWER] = TEXT("slower"),
+    [RETRY_PERSON] = TEXT("person"),
     [RETRY_NEVER] = TEXT("never"),
 };
 

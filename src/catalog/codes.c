@@ -29,8 +29,9 @@ bool enhanced_parse(struct view text, struct enhanced *enhanced, size_t *len) {
 bool enhanced_is_registered(const struct enhanced *enhanced) {
     static const int detail_max[] = {0, 10, 4, 6, 7, 6, 10, 30};
     bool known_class = enhanced->class == 2 || enhanced->class == 4 || enhanced->class == 5;
-    return known_class && enhanced->subject >= 0 && enhanced->subject < (int)ARRAY_LEN(detail_max) &&
-           enhanced->detail >= 0 && enhanced->detail <= detail_max[enhanced->subject];
+    return known_class && enhanced->subject >= 0 &&
+           enhanced->subject < (int)ARRAY_LEN(detail_max) && enhanced->detail >= 0 &&
+           enhanced->detail <= detail_max[enhanced->subject];
 }
 
 bool enhanced_of_fact(const struct fact *fact, struct enhanced *enhanced) {

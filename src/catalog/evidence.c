@@ -35,10 +35,10 @@ static struct view icmp_line(const struct fact *fact, struct arena *arena) {
 static struct view dns_line(const struct fact *fact, struct arena *arena) {
     struct view name = printable(fact->text, arena);
     struct view ede = number_ede_words(fact->dns_ede);
-    struct view rcode = fact->dns_rcode >= 0 ? number_rcode_name(fact->dns_rcode)
-                                             : VIEW("no answer");
-    struct view line = arena_printf(arena, "DNS for %.*s: %.*s", VIEW_ARG(name.len ? name : VIEW("?")),
-                                    VIEW_ARG(rcode));
+    struct view rcode =
+        fact->dns_rcode >= 0 ? number_rcode_name(fact->dns_rcode) : VIEW("no answer");
+    struct view line = arena_printf(arena, "DNS for %.*s: %.*s",
+                                    VIEW_ARG(name.len ? name : VIEW("?")), VIEW_ARG(rcode));
     if (fact->dns_ede >= 0)
         line = arena_printf(arena, "%.*s, extended error %d%s%.*s", VIEW_ARG(line), fact->dns_ede,
                             ede.len ? ": " : "", VIEW_ARG(ede));
@@ -48,10 +48,10 @@ static struct view dns_line(const struct fact *fact, struct arena *arena) {
 static void add_tls(const struct fact *fact, struct arena *arena, struct verdict *verdict) {
     struct view text = printable(fact->text, arena);
     if (fact->tls_alert >= 0)
-        verdict_add_evidence(
-            verdict, arena_printf(arena, "TLS alert %d (%.*s), sent by %s", fact->tls_alert,
-                                  VIEW_ARG(number_alert_name(fact->tls_alert)),
-                                  fact->tls_alert_from_peer ? "the server" : "us"));
+        verdict_add_evidence(verdict,
+                             arena_printf(arena, "TLS alert %d (%.*s), sent by %s", fact->tls_alert,
+                                          VIEW_ARG(number_alert_name(fact->tls_alert)),
+                                          fact->tls_alert_from_peer ? "the server" : "us"));
     if (fact->tls_version)
         verdict_add_evidence(verdict,
                              arena_printf(arena, "TLS version: %.*s",
@@ -68,11 +68,12 @@ static void add_words(const struct fact *fact, struct arena *arena, struct verdi
     struct view text = printable(fact->text, arena);
     if (fact->reply_code) {
         struct view line = reply_line(fact, arena);
-        verdict_add_evidence(verdict, arena_printf(arena, "reply to %.*s: \"%.*s\"",
-                                                   VIEW_ARG(stage_verb(fact->stage)), VIEW_ARG(line)));
+        verdict_add_evidence(verdict,
+                             arena_printf(arena, "reply to %.*s: \"%.*s\"",
+                                          VIEW_ARG(stage_verb(fact->stage)), VIEW_ARG(line)));
     } else if (fact->kind == FACT_KIND_GARBLED)
-        verdict_add_evidence(
-            verdict, arena_printf(arena, "first bytes received: \"%.*s\"", VIEW_ARG(text)));
+        verdict_add_evidence(verdict,
+                             arena_printf(arena, "first bytes received: \"%.*s\"", VIEW_ARG(text)));
     else if (text.len && fact->kind != FACT_KIND_DNS && fact->kind != FACT_KIND_TLS &&
              fact->kind != FACT_KIND_CERT)
         verdict_add_evidence(verdict, arena_printf(arena, "detail: \"%.*s\"", VIEW_ARG(text)));
@@ -83,18 +84,18 @@ static void add_amounts(const struct fact *fact, struct arena *arena, struct ver
     struct view span = span_words(fact->elapsed_ms, arena);
     struct view limit = span_words(fact->limit_ms, arena);
     if (fact->kind == FACT_KIND_SILENT && fact->limit_ms)
-        verdict_add_evidence(verdict, arena_printf(arena, "waited %.*s, our limit for %.*s",
-                                                   VIEW_ARG(limit),
-                                                   VIEW_ARG(stage_verb(fact->stage))));
+        verdict_add_evidence(verdict,
+                             arena_printf(arena, "waited %.*s, our limit for %.*s", VIEW_ARG(limit),
+                                          VIEW_ARG(stage_verb(fact->stage))));
     else if (fact->elapsed_ms)
-        verdict_add_evidence(verdict,
-                             arena_printf(arena, "it took %.*s from the start of this step",
-                                          VIEW_ARG(span)));
+        verdict_add_evidence(
+            verdict,
+            arena_printf(arena, "it took %.*s from the start of this step", VIEW_ARG(span)));
     if (fact->bytes_sent || fact->bytes_received || fact->kind == FACT_KIND_CLOSED)
-        verdict_add_evidence(verdict,
-                             arena_printf(arena, "%lld bytes%s sent, %lld received at this step",
-                                          (long long)fact->bytes_sent, in_body ? " of the body" : "",
-                                          (long long)fact->bytes_received));
+        verdict_add_evidence(
+            verdict, arena_printf(arena, "%lld bytes%s sent, %lld received at this step",
+                                  (long long)fact->bytes_sent, in_body ? " of the body" : "",
+                                  (long long)fact->bytes_received));
 }
 
 static void add_circumstances(const struct fact *fact, struct verdict *verdict) {
@@ -120,8 +121,8 @@ static void add_session(const struct attempt *attempt, struct arena *arena,
         verdict_add_evidence(verdict,
                              arena_printf(arena, "greeting: \"%.*s\"", VIEW_ARG(greeting)));
     if (attempt->tls.len)
-        verdict_add_evidence(
-            verdict, arena_printf(arena, "encrypted: %.*s", VIEW_ARG(printable(attempt->tls, arena))));
+        verdict_add_evidence(verdict, arena_printf(arena, "encrypted: %.*s",
+                                                   VIEW_ARG(printable(attempt->tls, arena))));
 }
 
 void collect_evidence(const struct fact *fact, const struct attempt *attempt, struct arena *arena,
@@ -198,8 +199,8 @@ static void warn(struct verdict *verdict, enum cause cause, struct view summary)
 
 static bool is_row_of_stars(struct view text) {
     size_t n = 0;
-    while (n < text.len && (text.ptr[n] == '*' || text.ptr[n] == '2' || text.ptr[n] == '0' ||
-                            text.ptr[n] == ' '))
+    while (n < text.len &&
+           (text.ptr[n] == '*' || text.ptr[n] == '2' || text.ptr[n] == '0' || text.ptr[n] == ' '))
         n++;
     return n == text.len;
 }
@@ -233,7 +234,8 @@ void collect_warnings(const struct fact *fact, const struct attempt *attempt, st
         return;
     if (attempt->tls.len && attempt->tls_verify && fact->kind != FACT_KIND_CERT)
         warn(verdict, number_verify_cause(attempt->tls_verify),
-             arena_printf(arena, "the certificate would not pass a check (%.*s); nothing demanded one",
+             arena_printf(arena,
+                          "the certificate would not pass a check (%.*s); nothing demanded one",
                           VIEW_ARG(number_verify_words(attempt->tls_verify))));
     if (greeting_is_masked(attempt->greeting))
         warn(verdict, CAUSE_MASKED_BANNER,

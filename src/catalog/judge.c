@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a fact to its cause. What the system, the resolver or the TLS library reported decides by
 // number; what a server said is left to the dialects; the stage separates what the number does not.
-#include "catalog/catalog_internal.h"
+#include "catalog/dialect.h"
 
 #include <errno.h>
 
@@ -9,7 +9,7 @@
 static const struct loss_row {
     enum cause closed, reset, silent;
 } loss_rows[FACT_STAGE_COUNT] = {
-#define LOSS_AT(stage) \
+#define LOSS_AT(stage)                                                                             \
     [FACT_STAGE_##stage] = {CAUSE_CLOSED_##stage, CAUSE_RESET_##stage, CAUSE_SILENT_##stage}
     [FACT_STAGE_CONNECT] = {CAUSE_ACCEPT_THEN_CLOSE, CAUSE_CONN_RESET, CAUSE_CONN_TIMEOUT},
     [FACT_STAGE_GREETING] = {CAUSE_ACCEPT_THEN_CLOSE, CAUSE_RESET_GREETING, CAUSE_GREETING_TIMEOUT},
@@ -111,14 +111,10 @@ static enum cause of_errno(const struct fact *fact) {
 
 static enum cause of_dns(const struct fact *fact) {
     static const enum cause causes[FACT_DNS_COUNT] = {
-        [FACT_DNS_OK] = CAUSE_UNKNOWN,
-        [FACT_DNS_NXDOMAIN] = CAUSE_DNS_NXDOMAIN,
-        [FACT_DNS_NODATA] = CAUSE_DNS_NODATA,
-        [FACT_DNS_SERVFAIL] = CAUSE_DNS_SERVFAIL,
-        [FACT_DNS_REFUSED] = CAUSE_DNS_REFUSED,
-        [FACT_DNS_TIMEOUT] = CAUSE_DNS_TIMEOUT,
-        [FACT_DNS_BOGUS] = CAUSE_DNSSEC_BOGUS,
-        [FACT_DNS_MALFORMED] = CAUSE_DNS_MALFORMED,
+        [FACT_DNS_OK] = CAUSE_UNKNOWN,          [FACT_DNS_NXDOMAIN] = CAUSE_DNS_NXDOMAIN,
+        [FACT_DNS_NODATA] = CAUSE_DNS_NODATA,   [FACT_DNS_SERVFAIL] = CAUSE_DNS_SERVFAIL,
+        [FACT_DNS_REFUSED] = CAUSE_DNS_REFUSED, [FACT_DNS_TIMEOUT] = CAUSE_DNS_TIMEOUT,
+        [FACT_DNS_BOGUS] = CAUSE_DNSSEC_BOGUS,  [FACT_DNS_MALFORMED] = CAUSE_DNS_MALFORMED,
         [FACT_DNS_LOOP] = CAUSE_DNS_LOOP,
     };
     // A question that starts with the port and protocol labels asks for TLSA (RFC 6698 3).
@@ -146,14 +142,10 @@ static enum cause of_demand(const struct fact *fact) {
 
 static enum cause of_route(const struct fact *fact) {
     static const enum cause causes[FACT_ROUTE_COUNT] = {
-        [FACT_ROUTE_NONE] = CAUSE_UNKNOWN,
-        [FACT_ROUTE_NULL_MX] = CAUSE_NULL_MX,
-        [FACT_ROUTE_NO_CONNECTOR] = CAUSE_NO_ROUTE,
-        [FACT_ROUTE_NO_ADDRESS] = CAUSE_MX_NO_ADDRESS,
-        [FACT_ROUTE_MX_PRIVATE] = CAUSE_MX_PRIVATE,
-        [FACT_ROUTE_MX_SELF] = CAUSE_MX_SELF,
-        [FACT_ROUTE_MX_INVALID] = CAUSE_MX_BROKEN,
-        [FACT_ROUTE_LOOP] = CAUSE_LOOP,
+        [FACT_ROUTE_NONE] = CAUSE_UNKNOWN,          [FACT_ROUTE_NULL_MX] = CAUSE_NULL_MX,
+        [FACT_ROUTE_NO_CONNECTOR] = CAUSE_NO_ROUTE, [FACT_ROUTE_NO_ADDRESS] = CAUSE_MX_NO_ADDRESS,
+        [FACT_ROUTE_MX_PRIVATE] = CAUSE_MX_PRIVATE, [FACT_ROUTE_MX_SELF] = CAUSE_MX_SELF,
+        [FACT_ROUTE_MX_INVALID] = CAUSE_MX_BROKEN,  [FACT_ROUTE_LOOP] = CAUSE_LOOP,
         [FACT_ROUTE_HOSTS_DEAD] = CAUSE_HOSTS_DEAD,
     };
     return causes[fact->detail];
@@ -206,11 +198,43 @@ static enum cause of_reply_at(enum fact_stage stage, bool is_permanent) {
     }
 }
 
-static struct judgement of_reply(const struct fact *fact, const struct attempt *attempt) {
+static enum cause general_cause(const struct fact *fact) {
     enum cause general = of_reply_at(fact->stage, fact->reply_code / 100 == 5);
+    // RFC 4954 4: 504 says that the mechanism is not known.
+    if (fact->stage == FACT_STAGE_AUTH && fact->reply_code == 504)
+        return CAUSE_AUTH_MECHANISM;
     // RFC 5321 3.8: 421 may answer any command and announces the end of the session.
-    if (fact->reply_code == 421 && general != CAUSE_GREETING_4XX && general != CAUSE_AUTH_DEFERRED)
-        general = CAUSE_SERVER_CLOSING;
+    bool has_own = general == CAUSE_GREETING_4XX || general == CAUSE_AUTH_DEFERRED;
+    return fact->reply_code == 421 && !has_own ? CAUSE_SERVER_CLOSING : general;
+}
+
+// Words weigh as much as the cause allows, a provider's own code less, a bare code little.
+static unsigned weight_of(const struct dialect *row) {
+    unsigned sure = cause_info(row->cause)->sure_percent;
+    unsigned most = row->pattern.len              ? 100
+                    : row->speaker != SPEAKER_ANY ? 85
+                    : row->enhanced.len           ? 65
+                                                  : 50;
+    return sure < most ? sure : most;
+}
+
+static struct judgement of_reply(const struct fact *fact, const struct attempt *attempt) {
+    struct plain_text text, greeting = {0};
+    struct said said = {.code = fact->reply_code,
+                        // Before MAIL a bare code says less than the step at which it came.
+                        .words_only =
+                            fact->stage >= FACT_STAGE_CONNECT && fact->stage < FACT_STAGE_AUTH};
+    enhanced_of_fact(fact, &said.enhanced);
+    plain_text_from(fact->text, &text);
+    if (attempt)
+        plain_text_from(attempt->greeting, &greeting);
+    said.text = plain_text_view(&text);
+    said.speaker =
+        speaker_of(attempt ? attempt->host : VIEW_NONE, said.text, plain_text_view(&greeting));
+    const struct dialect *row = dialect_find(&said);
+    if (row)
+        return (struct judgement){row->cause, weight_of(row)};
+    enum cause general = general_cause(fact);
     return (struct judgement){general, cause_info(general)->sure_percent};
 }
 

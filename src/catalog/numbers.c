@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers that systems, resolvers and TLS libraries give, with their names and, where a number alone
-// decides, their causes.
+// Numbers that systems, resolvers and TLS libraries give, with their names and, where a number
+// alone decides, their causes.
 #include "catalog/catalog_internal.h"
 
 #include <string.h>
@@ -18,8 +18,8 @@ struct view number_errno_words(int sys_errno) {
 
 // --- DNS ---------------------------------------------------------------------------------------
 struct view number_rcode_name(int rcode) {
-    static const struct view names[] = {TEXT("NOERROR"), TEXT("FORMERR"), TEXT("SERVFAIL"),
-                                        TEXT("NXDOMAIN"), TEXT("NOTIMP"), TEXT("REFUSED")};
+    static const struct view names[] = {TEXT("NOERROR"),  TEXT("FORMERR"), TEXT("SERVFAIL"),
+                                        TEXT("NXDOMAIN"), TEXT("NOTIMP"),  TEXT("REFUSED")};
     return rcode >= 0 && rcode < (int)ARRAY_LEN(names) ? names[rcode] : VIEW("an unusual rcode");
 }
 

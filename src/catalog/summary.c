@@ -61,8 +61,8 @@ static struct view describe_errno(const struct fact *fact, struct arena *arena) 
     if (fact->stage == FACT_STAGE_CONNECT || fact->stage == FACT_STAGE_UNKNOWN)
         return arena_printf(arena, "%.*s (%.*s)", VIEW_ARG(words), VIEW_ARG(name));
     struct view verb = stage_verb(fact->stage);
-    const char *when = fact->stage == FACT_STAGE_BODY || fact->stage == FACT_STAGE_TLS ? "during"
-                                                                                        : "after";
+    const char *when =
+        fact->stage == FACT_STAGE_BODY || fact->stage == FACT_STAGE_TLS ? "during" : "after";
     return arena_printf(arena, "%.*s (%.*s) %s %.*s", VIEW_ARG(words), VIEW_ARG(name), when,
                         VIEW_ARG(verb));
 }
@@ -188,7 +188,8 @@ static struct view what_happened(const struct fact *fact, const struct verdict *
     struct view clause;
     switch (fact->kind) {
     case FACT_KIND_NONE: return VIEW("Nothing was tried yet");
-    case FACT_KIND_OK: return arena_printf(arena, "%.*s took the message", VIEW_ARG(cast->endpoint));
+    case FACT_KIND_OK:
+        return arena_printf(arena, "%.*s took the message", VIEW_ARG(cast->endpoint));
     case FACT_KIND_ERRNO:
     case FACT_KIND_SILENT:
         if (verdict->blame == BLAME_LOCAL && verdict->cause != CAUSE_NET_UNREACHABLE)

@@ -64,16 +64,20 @@ static void set_enhanced(const struct fact *fact, bool is_expired, struct arena 
         own.class = verdict->outcome == OUTCOME_DELIVERED           ? 2
                     : verdict->outcome == OUTCOME_PERMANENT_FAILURE ? 5
                                                                     : 4;
-    verdict->enhanced = is_expired ? VIEW("4.4.7")
-                                   : arena_printf(arena, "%d.%d.%d", own.class, own.subject,
-                                                  own.detail);
+    verdict->enhanced = is_expired
+                            ? VIEW("4.4.7")
+                            : arena_printf(arena, "%d.%d.%d", own.class, own.subject, own.detail);
 }
 
 static void set_code(const struct fact *fact, bool is_expired, struct arena *arena,
                      struct verdict *verdict) {
     const struct cause_info *info = cause_info(verdict->cause);
     bool is_permanent = verdict->outcome == OUTCOME_PERMANENT_FAILURE;
-    bool from_peer = fact->reply_code && (fact->kind == FACT_KIND_OK || fact->kind == FACT_KIND_REPLY);
+    bool from_peer =
+        fact->reply_code && (fact->kind == FACT_KIND_OK || fact->kind == FACT_KIND_REPLY);
+    // An error at the greeting, EHLO or STARTTLS is "cannot connect" whatever its words are about.
+    if (fact->kind == FACT_KIND_REPLY && concerns_host(fact) && info->family_code.len == 0)
+        info = cause_info(CAUSE_GREETING_4XX);
     verdict->code_is_ours = true;
     if (from_peer && (!concerns_host(fact) || info->family_code.len == 0)) {
         verdict->code_is_ours = false;

@@ -112,8 +112,9 @@ static struct view how_sure(double confidence) {
         return VIEW("sure");
     if (confidence >= 0.75)
         return VIEW("very likely");
-    return confidence >= 0.6 ? VIEW("likely") : confidence > 0 ? VIEW("weak evidence")
-                                                              : VIEW("not known");
+    return confidence >= 0.6 ? VIEW("likely")
+           : confidence > 0  ? VIEW("weak evidence")
+                             : VIEW("not known");
 }
 
 static int percent(double confidence) {
@@ -136,8 +137,9 @@ static void put_candidates(const struct verdict *verdict, struct buffer *out) {
         const struct candidate *candidate = &verdict->candidates[i];
         const struct cause_info *info = cause_info(candidate->cause);
         buffer_clear(&line);
-        buffer_printf(&line, "%d %% %.*s (%.*s). What decides: %.*s", percent(candidate->confidence),
-                      VIEW_ARG(info->title), VIEW_ARG(info->id), VIEW_ARG(candidate->decide_by));
+        buffer_printf(&line, "%d %% %.*s (%.*s). What decides: %.*s",
+                      percent(candidate->confidence), VIEW_ARG(info->title), VIEW_ARG(info->id),
+                      VIEW_ARG(candidate->decide_by));
         put_line(out, i ? VIEW_NONE : VIEW("Could be"), buffer_view(&line));
     }
     buffer_finish(&line);
@@ -157,8 +159,8 @@ static void put_remedies(const struct verdict *verdict, struct buffer *out) {
     enum { NUMBER_COLUMNS = 17 };
     for (size_t i = 0; i < verdict->n_remedies; i++) {
         const struct remedy *remedy = &verdict->remedies[i];
-        struct paragraph paragraph = paragraph_begin(out, TERMINAL_COLUMNS, 14,
-                                                     i ? VIEW_NONE : VIEW("What to do"));
+        struct paragraph paragraph =
+            paragraph_begin(out, TERMINAL_COLUMNS, 14, i ? VIEW_NONE : VIEW("What to do"));
         buffer_printf(out, "%zu. ", i + 1);
         paragraph.indent = paragraph.at = NUMBER_COLUMNS;
         put_text(&paragraph, actor_words(remedy->who));
@@ -244,19 +246,23 @@ bool verdict_write_letter(const struct verdict *verdict, struct buffer *out) {
     buffer_append_view(out, VIEW("\n\nTo the administrators of "));
     append_printable(out, their_name(verdict));
     buffer_append_view(out, VIEW("\n\n"));
-    letter_text(out, VIEW("Mail from our server to yours does not get through. This is what we saw:"));
+    letter_text(out,
+                VIEW("Mail from our server to yours does not get through. This is what we saw:"));
     buffer_append_char(out, '\n');
     letter_text(out, verdict->summary);
     buffer_append_char(out, '\n');
     letter_facts(verdict, out);
     buffer_append_char(out, '\n');
-    letter_text(out, verdict->confidence < 0.6
-                         ? VIEW("What we see does not prove where the fault lies. Please help us to find it:")
-                         : VIEW("Could you please help us:"));
+    letter_text(
+        out,
+        verdict->confidence < 0.6
+            ? VIEW("What we see does not prove where the fault lies. Please help us to find it:")
+            : VIEW("Could you please help us:"));
     for (size_t i = 0; i < verdict->n_remedies; i++)
         if (is_for_them(&verdict->remedies[i]))
             letter_line(out, "-", verdict->remedies[i].what);
     buffer_append_char(out, '\n');
-    letter_text(out, VIEW("We go on trying and can repeat the test at any time you name. Thank you."));
+    letter_text(out,
+                VIEW("We go on trying and can repeat the test at any time you name. Thank you."));
     return !out->overflow;
 }

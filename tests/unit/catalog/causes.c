@@ -81,12 +81,18 @@ static void test_twins_keep_the_family(void **state) {
 }
 
 static void test_tlsrpt_types_are_known(void **state) {
-    static const struct view types[] = {
-        TEXT(""), // RFC 8460 4.3 and its registry
-        TEXT("starttls-not-supported"), TEXT("certificate-host-mismatch"),
-        TEXT("certificate-expired"), TEXT("certificate-not-trusted"), TEXT("validation-failure"),
-        TEXT("tlsa-invalid"), TEXT("dnssec-invalid"), TEXT("dane-required"),
-        TEXT("sts-policy-fetch-error"), TEXT("sts-policy-invalid"), TEXT("sts-webpki-invalid")};
+    static const struct view types[] = {TEXT(""), // RFC 8460 4.3 and its registry
+                                        TEXT("starttls-not-supported"),
+                                        TEXT("certificate-host-mismatch"),
+                                        TEXT("certificate-expired"),
+                                        TEXT("certificate-not-trusted"),
+                                        TEXT("validation-failure"),
+                                        TEXT("tlsa-invalid"),
+                                        TEXT("dnssec-invalid"),
+                                        TEXT("dane-required"),
+                                        TEXT("sts-policy-fetch-error"),
+                                        TEXT("sts-policy-invalid"),
+                                        TEXT("sts-webpki-invalid")};
     for (int i = 0; i < CAUSE_COUNT; i++) {
         bool known = false;
         for (size_t k = 0; k < ARRAY_LEN(types); k++)
