@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The SMTP server: takes mail from the clients that may relay, puts it into the spool, and says 250 only
-// when it is durable. Hands new mail up through a callback given at start.
+// The SMTP server: takes mail from the clients that may relay, puts it into the spool, and says 250
+// only when it is durable. Hands new mail up through a callback given at start.
 #ifndef SERVE_SERVE_H
 #define SERVE_SERVE_H
 
@@ -12,11 +12,12 @@
 struct serve; // one for each loop
 
 struct serve_hooks {
-    // A message is durable. Called on the session's loop before 250 is sent; must not wait. `body` may be
-    // kept with spool_body_ref; `envelope` is valid during the call only.
+    // A message is durable. Called on the session's loop before 250 is sent; must not wait. `body`
+    // may be kept with spool_body_ref; `envelope` is valid during the call only.
     void (*accepted)(void *arg, struct spool_id id, const struct mail_envelope *envelope,
                      struct spool_body *body);
-    // Whether a recipient domain is known to end nowhere (no connector): refused at RCPT with `reason`.
+    // Whether a recipient domain is known to end nowhere (no connector): refused at RCPT with
+    // `reason`.
     bool (*refuses)(void *arg, struct view domain, struct view *reason);
     void *arg;
 };
@@ -41,7 +42,8 @@ struct serve *serve_create(const struct serve_options *options, struct serve_lim
 void serve_listen(struct serve *serve, struct io_listener *listener, const char *name);
 // Stops the listener of that name.
 void serve_unlisten(struct serve *serve, const char *name);
-// Stops accepting; sessions get 421 at their next command. Waits for them until `deadline`, then closes.
+// Stops accepting; sessions get 421 at their next command. Waits for them until `deadline`, then
+// closes.
 IO_WAITS void serve_stop(struct serve *serve, io_time deadline);
 void serve_destroy(struct serve *serve);
 

@@ -19,13 +19,6 @@ static void release_writer(sqlite3 *db) {
     sqlite3_close(db);
 }
 
-static void await_written(struct ledger *ledger) {
-    io_time deadline = io_after(10000);
-    while (ledger_counts(ledger).queued_bytes > 0 && io_now() < deadline)
-        io_sleep(io_after(10));
-    assert_int_equal(ledger_counts(ledger).queued_bytes, 0);
-}
-
 static int64_t one_number(const char *sql) {
     sqlite3 *db = NULL;
     sqlite3_stmt *statement = NULL;
@@ -101,7 +94,7 @@ static void order_body(void *arg) {
 
     // A query says that the answer has holes, and waits for nothing long.
     io_time asked_at = io_now();
-    struct answer answer = ask(ledger, &(struct ledger_query){.message_id = VIEW("M1")});
+    struct answer answer = ask_now(ledger, &(struct ledger_query){.message_id = VIEW("M1")});
     assert_int_equal(answer.history, LEDGER_INCOMPLETE);
     assert_true(io_now() - asked_at < 2000);
     arena_finish(&answer.arena);

@@ -144,12 +144,25 @@ struct answer {
     enum ledger_history history;
 };
 
-static inline struct answer ask(struct ledger *ledger, const struct ledger_query *query) {
+static inline struct answer ask_now(struct ledger *ledger, const struct ledger_query *query) {
     struct answer answer;
     arena_init(&answer.arena, 64 << 20);
     answer.history =
         ledger_attempts(ledger, query, &answer.arena, &answer.attempts, &answer.n_attempts);
     return answer;
+}
+
+static inline void await_written(struct ledger *ledger) {
+    io_time deadline = io_after(20000);
+    while (ledger_counts(ledger).queued_bytes > 0 && io_now() < deadline)
+        io_sleep(io_after(1));
+    assert_int_equal(ledger_counts(ledger).queued_bytes, 0);
+}
+
+// On a slow machine the writer may take longer than a query is willing to wait.
+static inline struct answer ask(struct ledger *ledger, const struct ledger_query *query) {
+    await_written(ledger);
+    return ask_now(ledger, query);
 }
 
 static inline size_t count_answers(struct ledger *ledger, const struct ledger_query *query) {
