@@ -83,11 +83,13 @@ struct io_listener *socket_listen(const struct address *address, bool is_shared,
 }
 
 // Only a socket that nobody listens on any more is removed; another file of that name is an error.
+// A datagram socket asks without leaving a connection behind: a living stream socket answers
+// EPROTOTYPE, a dead one ECONNREFUSED.
 static void remove_stale(const struct sockaddr_un *name) {
     struct stat stat;
     if (lstat(name->sun_path, &stat) != 0 || !S_ISSOCK(stat.st_mode))
         return;
-    int number = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int number = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (connect(number, (const struct sockaddr *)name, sizeof(*name)) != 0 && errno == ECONNREFUSED)
         unlink(name->sun_path);
     if (number >= 0)

@@ -244,10 +244,16 @@ static void discard_rest(struct io_loop *home) {
 }
 
 // Others write to the stack of such a fiber: it cannot be discarded.
-static bool has_uncancelable(const struct io_loop *home) {
+static bool is_uncancelable(const struct io_fiber *fiber) {
+    return fiber->waits_for && !fiber->is_wait_cancelable;
+}
+
+// One that clears its cancel has more to do; one that does not and goes on all the same is
+// stubborn.
+static bool is_worth_waiting(const struct io_loop *home, bool is_late) {
     LIST_FOR_EACH (node, &home->fibers) {
         struct io_fiber *fiber = CONTAINER_OF(node, struct io_fiber, sibling);
-        if (fiber->waits_for && !fiber->is_wait_cancelable)
+        if (is_uncancelable(fiber) || (!fiber->is_canceled && !is_late))
             return true;
     }
     return false;
@@ -262,9 +268,11 @@ static void cancel_all(struct io_loop *home) {
 static void run_out(struct io_loop *home, int64_t ms_max) {
     struct io_loop *real = home->real;
     io_time give_up = io_after(ms_max);
-    for (int turns = 0; home->n_fibers > 0 || loop_has_notes(real); turns++) {
+    for (int turns = 0;; turns++) {
         loop_turn(real);
-        if (real->now >= give_up && turns >= UNWIND_TURNS_MIN && !has_uncancelable(home))
+        if (home->n_fibers == 0 && !loop_has_notes(real))
+            return;
+        if (turns >= UNWIND_TURNS_MIN && !is_worth_waiting(home, real->now >= give_up))
             return;
         io_time until = int64_min(timer_next(real), give_up);
         real->backend->poll(real, may_sleep(real) ? until : real->now);

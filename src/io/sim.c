@@ -13,8 +13,10 @@ enum {
     START_MS = 1000000,
     OFFLOAD_MS_MAX = 5,
     UNWIND_MS_MAX = 5000,
-    // Fibers that yield to each other for ever would stop the clock.
-    TURNS_STILL_MAX = 20000
+    // Fibers that yield to each other for ever would stop the clock; a turn that they fill weighs
+    // more.
+    TURNS_STILL_MAX = 20000,
+    BUSY_TURN_WEIGHT = 400
 };
 static const int64_t wall_start_ms = 1767225600000; // so that runs do not depend on the day
 
@@ -78,7 +80,10 @@ static void move_clock(struct sim *sim, io_time to) {
     if (to > sim->now) {
         sim->now = to;
         sim->n_turns_still = 0;
-    } else if (++sim->n_turns_still > TURNS_STILL_MAX) {
+    } else {
+        sim->n_turns_still += sim->loop->slices_left == 0 ? BUSY_TURN_WEIGHT : 1;
+    }
+    if (sim->n_turns_still > TURNS_STILL_MAX) {
         sim->now++;
         sim->n_turns_still = 0;
     }

@@ -196,8 +196,8 @@ static void ping_pong(void *arg) {
     assert_int_equal(pair.n, 1000);
 }
 
-// A timer that stayed from a wait with an earlier deadline must neither end a later wait too soon nor
-// make it too long.
+// A timer that stayed from a wait with an earlier deadline must neither end a later wait too soon
+// nor make it too long.
 static void deadlines_move(void *arg) {
     struct io_event event;
     io_event_init(&event);
@@ -328,9 +328,9 @@ static void check_canceled(struct canceled *self, bool is_before) {
 }
 
 static void cancel_ends_each_wait(void *arg) {
-    struct canceled rows[] = {{"sleep", wait_sleep},   {"event", wait_for_event},
-                              {"group", wait_group},   {"mailbox", wait_mailbox},
-                              {"read", wait_read},     {"write", wait_write},
+    struct canceled rows[] = {{"sleep", wait_sleep},  {"event", wait_for_event},
+                              {"group", wait_group},  {"mailbox", wait_mailbox},
+                              {"read", wait_read},    {"write", wait_write},
                               {"accept", wait_accept}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         check_canceled(&rows[i], false);

@@ -12,8 +12,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -22,7 +24,7 @@ static inline void run_on_epoll(void **state) {
     struct io_loop_options options = {.name = "test"};
     struct io_loop *loop = io_loop_create(&options, &error);
     assert_non_null(loop);
-    io_spawn("body", (void (*)(void *))*state, NULL);
+    io_spawn("body", (void (*)(void *)) * state, NULL);
     io_loop_run(loop);
     assert_int_equal(io_loop_counts(loop).fibers_now, 0);
     io_loop_destroy(loop);
@@ -30,14 +32,16 @@ static inline void run_on_epoll(void **state) {
 
 static inline void run_on_sim(void **state) {
     struct sim *sim = sim_create(1);
-    io_spawn("body", (void (*)(void *))*state, NULL);
+    io_spawn("body", (void (*)(void *)) * state, NULL);
     sim_run(sim, IO_NEVER);
     assert_int_equal(io_loop_counts(io_loop_current()).fibers_now, 0);
     sim_destroy(sim);
 }
 
-#define ON_EPOLL(body) {#body " (epoll)", run_on_epoll, NULL, NULL, (void *)(body)}
-#define ON_SIM(body) {#body " (sim)", run_on_sim, NULL, NULL, (void *)(body)}
+#define ON_EPOLL(body)                                                                             \
+    { #body " (epoll)", run_on_epoll, NULL, NULL, (void *)(body) }
+#define ON_SIM(body)                                                                               \
+    { #body " (sim)", run_on_sim, NULL, NULL, (void *)(body) }
 #define ON_BOTH(body) ON_EPOLL(body), ON_SIM(body)
 
 #define assert_ok(result) assert_int_equal((result).status, IO_OK)
