@@ -16,6 +16,8 @@ enum {
 };
 
 static void put_paragraph(struct buffer *out, size_t indent, struct view text) {
+    if (view_is_empty(view_trim(text)))
+        return;
     mail_put_wrapped(out, indent, 0, text);
     buffer_append_view(out, VIEW("\r\n"));
 }
@@ -184,10 +186,11 @@ static void put_message(struct buffer *out, const struct mail_notice *notice) {
 static void put_closing(struct buffer *out, const struct mail_notice *notice) {
     struct buffer sentence;
     buffer_init(&sentence, SENTENCE_BYTES_MAX);
-    buffer_printf(&sentence,
-                  "If you need help, show this whole notice to your mail administrator "
-                  "(%.*s). What follows it holds the same facts for programs",
-                  VIEW_ARG(view_take(notice->from, 1000)));
+    buffer_append_view(&sentence,
+                       VIEW("If you need help, show this whole notice to your mail administrator"));
+    if (mail_is_safe_address(notice->from))
+        buffer_printf(&sentence, " (%.*s)", VIEW_ARG(notice->from));
+    buffer_append_view(&sentence, VIEW(". What follows it holds the same facts for programs"));
     if (notice->original_header.len)
         buffer_append_view(&sentence, VIEW(", and the header of your message"));
     buffer_append_view(&sentence, VIEW("."));
