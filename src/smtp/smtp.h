@@ -145,9 +145,7 @@ void smtp_extensions_parse(struct view text, struct smtp_extensions *extensions)
 // a message cannot be smuggled in.
 enum smtp_data_event {
     SMTP_DATA_MORE, // all of the input was used
-    SMTP_DATA_END,  // the final dot; the rest of the input is the next command
-    SMTP_DATA_BARE_CR,
-    SMTP_DATA_BARE_LF
+    SMTP_DATA_END   // the final dot; the rest of the input is the next command
 };
 struct smtp_data_reader {
     unsigned state;

@@ -311,6 +311,31 @@ static void test_kinds(void **state) {
     }
 }
 
+// Recipients are told a reason together only where all of it is the same.
+static void test_groups(void **state) {
+    static const char together[] = "  a@x\r\n  b@x\r\n";
+    for (int difference = 0; difference < 5; difference++) {
+        struct mail_notice_recipient two[2] = {recipients[0], recipients[0]};
+        struct mail_notice notice = usual(MAIL_NOTICE_DELAYED, 2);
+        struct report report;
+        two[0].recipient = VIEW("a@x");
+        two[1].recipient = VIEW("b@x");
+        if (difference == 1)
+            two[1].text = VIEW("another\n");
+        if (difference == 2)
+            two[1].will_retry_until_ms++;
+        if (difference == 3)
+            two[1].remote_address = VIEW("192.0.2.8");
+        if (difference == 4)
+            two[1].last_attempt_ms++;
+        notice.recipients = two;
+        report_parse(&report, &notice);
+        struct view text = body_of(report.parts[0]);
+        assert_int_equal(view_find(text, view_of(together)) < text.len, difference == 0);
+        report_finish(&report);
+    }
+}
+
 // --- The header of the original -----------------------------------------------------------------
 
 static void test_original_header(void **state) {
@@ -472,6 +497,7 @@ int main(void) {
         cmocka_unit_test(test_failed),
         cmocka_unit_test(test_header),
         cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_groups),
         cmocka_unit_test(test_original_header),
         cmocka_unit_test(test_long_header_lines),
         cmocka_unit_test(test_boundary_is_free),

@@ -59,6 +59,22 @@ static void test_wrapping(void **state) {
     }
 }
 
+// Bytes that are no UTF-8 take three each.
+static void test_long_words(void **state) {
+    struct buffer text, out;
+    buffer_init(&text, 4096);
+    buffer_init(&out, 1 << 16);
+    for (int i = 0; i < 2000; i++)
+        buffer_append_view(&text, VIEW("\xff"));
+    mail_put_wrapped(&out, 10, 10, buffer_view(&text));
+    struct view rest = buffer_view(&out), line = VIEW_NONE;
+    while (view_split(&rest, '\n', &line))
+        assert_true(line.len <= MAIL_LINE_BYTES_MAX);
+    assert_true(out.len > 6000);
+    buffer_finish(&text);
+    buffer_finish(&out);
+}
+
 static void test_columns_are_characters(void **state) {
     struct buffer text, out;
     buffer_init(&text, 4096);
@@ -122,11 +138,9 @@ static void test_safe_addresses(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_wrapping),
-        cmocka_unit_test(test_columns_are_characters),
-        cmocka_unit_test(test_encoded_words),
-        cmocka_unit_test(test_safe_addresses),
+        cmocka_unit_test(test_fields),        cmocka_unit_test(test_wrapping),
+        cmocka_unit_test(test_long_words),    cmocka_unit_test(test_columns_are_characters),
+        cmocka_unit_test(test_encoded_words), cmocka_unit_test(test_safe_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
