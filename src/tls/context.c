@@ -28,15 +28,22 @@ static bool load_trust(SSL_CTX *ssl, const char *ca_file, struct error *error) {
     return true;
 }
 
+static bool belongs_not(unsigned long code) {
+    return ERR_GET_LIB(code) == ERR_LIB_X509 &&
+           (ERR_GET_REASON(code) == X509_R_KEY_VALUES_MISMATCH ||
+            ERR_GET_REASON(code) == X509_R_KEY_TYPE_MISMATCH);
+}
+
 static bool load_key(SSL_CTX *ssl, const struct tls_context_options *options, struct error *error) {
     if (!options->certificate)
         return true;
     const char *key = options->key ? options->key : options->certificate;
     if (SSL_CTX_use_certificate_chain_file(ssl, options->certificate) != 1)
         return set_error(error, "certificate", options->certificate);
-    if (SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) != 1)
+    bool is_read = SSL_CTX_use_PrivateKey_file(ssl, key, SSL_FILETYPE_PEM) == 1;
+    if (!is_read && !belongs_not(ERR_peek_error()))
         return set_error(error, "private key", key);
-    if (SSL_CTX_check_private_key(ssl) != 1)
+    if (!is_read || SSL_CTX_check_private_key(ssl) != 1)
         return error_set(error, "private key %s does not belong to certificate %s", key,
                          options->certificate);
     return true;
