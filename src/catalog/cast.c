@@ -14,6 +14,18 @@ const struct cast cast_nobody = {
     .probe = TEXT("TARGET"),
 };
 
+const struct cast cast_generic = {
+    .host = TEXT("HOST"),
+    .endpoint = TEXT("HOST"),
+    .address = TEXT("ADDRESS"),
+    .port = TEXT("25"),
+    .domain = TEXT("DOMAIN"),
+    .source = TEXT("SOURCE"),
+    .helo = TEXT("EHLO-NAME"),
+    .admins = TEXT("the administrators of HOST"),
+    .probe = TEXT("DOMAIN"),
+};
+
 static void put(struct view *into, struct view value, struct arena *arena) {
     struct view shown = printable(value, arena);
     if (shown.len)

@@ -170,6 +170,7 @@ struct verdict {
     int64_t elapsed_ms;
     int64_t bytes_sent;
     bool may_be_delivered;
+    bool is_expired;     // the message's time was up: it goes back
     struct view summary; // one sentence with real names
     struct view evidence[VERDICT_LINES_MAX];
     size_t n_evidence;
@@ -206,5 +207,14 @@ bool verdict_write_letter(const struct verdict *verdict, struct buffer *out);
 // One line for a fact: "no reply to MAIL in 300 s; we closed", "450 4.2.0 Greylisted".
 struct view fact_describe(const struct fact *fact, struct arena *arena);
 void attempt_write_json(const struct attempt *attempt, struct json_writer *json);
+
+// --- Pages ------------------------------------------------------------------------------------
+// docs/causes.md, the section of the manual page (roff), and the list of `explain --list`, one line
+// a cause: id, code, title.
+void catalog_write_markdown(struct buffer *out);
+void catalog_write_man(struct buffer *out);
+void catalog_write_list(struct buffer *out);
+// One cause without a case: what it means, what proves it, what else it could be, what to do.
+void cause_write_text(enum cause cause, struct buffer *out);
 
 #endif

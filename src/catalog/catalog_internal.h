@@ -60,8 +60,10 @@ void cast_fill(const struct fact *fact, const struct attempt *attempt, struct ar
                struct cast *cast);
 // Replaces {host} and its like. An unknown name in braces stays as it is.
 struct view cast_apply(const struct cast *cast, struct view pattern, struct arena *arena);
-// The descriptions alone, for texts about no certain failure.
+// The descriptions alone.
 extern const struct cast cast_nobody;
+// Capitals such as HOST, for pages about no certain failure.
+extern const struct cast cast_generic;
 // What a terminal shows safely: control characters, bytes that are no UTF-8 and characters that
 // turn the direction of text become \xNN. Printable text comes back as it is, uncopied.
 struct view printable(struct view text, struct arena *arena);
@@ -87,6 +89,7 @@ void collect_ruled_out(const struct fact *fact, const struct attempt *attempt, s
                        struct verdict *verdict);
 void collect_warnings(const struct fact *fact, const struct attempt *attempt, struct arena *arena,
                       struct verdict *verdict);
+void verdict_add_advice(const struct cast *cast, struct arena *arena, struct verdict *verdict);
 struct view summary_of(const struct fact *fact, const struct verdict *verdict,
                        const struct cast *cast, struct arena *arena);
 // "550 5.1.1 User unknown": code, enhanced code once, words; printable.

@@ -88,9 +88,8 @@ static void add_amounts(const struct fact *fact, struct arena *arena, struct ver
                              arena_printf(arena, "waited %.*s, our limit for %.*s", VIEW_ARG(limit),
                                           VIEW_ARG(stage_verb(fact->stage))));
     else if (fact->elapsed_ms)
-        verdict_add_evidence(
-            verdict,
-            arena_printf(arena, "it took %.*s from the start of this step", VIEW_ARG(span)));
+        verdict_add_evidence(verdict,
+                             arena_printf(arena, "after %.*s at this step", VIEW_ARG(span)));
     if (fact->bytes_sent || fact->bytes_received || fact->kind == FACT_KIND_CLOSED)
         verdict_add_evidence(
             verdict, arena_printf(arena, "%lld bytes%s sent, %lld received at this step",
@@ -109,20 +108,13 @@ static void add_circumstances(const struct fact *fact, struct verdict *verdict) 
 
 static void add_session(const struct attempt *attempt, struct arena *arena,
                         struct verdict *verdict) {
-    char source[ADDRESS_TEXT_SIZE] = "our address";
-    struct view helo = printable(attempt->helo, arena);
     struct view greeting = printable(attempt->greeting, arena);
-    if (attempt->source.family != ADDRESS_NONE)
-        address_format(&attempt->source, source, sizeof(source));
-    if (helo.len || attempt->source.family != ADDRESS_NONE)
-        verdict_add_evidence(verdict, arena_printf(arena, "called from %s%s%.*s", source,
-                                                   helo.len ? " as " : "", VIEW_ARG(helo)));
+    struct view tls = printable(attempt->tls, arena);
     if (greeting.len)
         verdict_add_evidence(verdict,
                              arena_printf(arena, "greeting: \"%.*s\"", VIEW_ARG(greeting)));
-    if (attempt->tls.len)
-        verdict_add_evidence(verdict, arena_printf(arena, "encrypted: %.*s",
-                                                   VIEW_ARG(printable(attempt->tls, arena))));
+    if (tls.len)
+        verdict_add_evidence(verdict, arena_printf(arena, "encrypted: %.*s", VIEW_ARG(tls)));
 }
 
 void collect_evidence(const struct fact *fact, const struct attempt *attempt, struct arena *arena,

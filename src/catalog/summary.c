@@ -228,9 +228,11 @@ struct view summary_of(const struct fact *fact, const struct verdict *verdict,
     char at[UNITS_TIME_SIZE] = "";
     struct view what = what_happened(fact, verdict, cast, arena);
     struct view who = who_must_act(verdict, cast, arena);
+    bool returns = verdict->is_expired && fact->kind != FACT_KIND_EXPIRED;
     if (verdict->at_ms)
         units_format_time(verdict->at_ms, at, sizeof(at));
-    return arena_printf(arena, "%.*s%s%s%s%.*s%s.", VIEW_ARG(what), at[0] ? " (" : "", at,
+    return arena_printf(arena, "%.*s%s%s%s%.*s%s%s.", VIEW_ARG(what), at[0] ? " (" : "", at,
                         at[0] ? ")" : "", VIEW_ARG(who),
-                        verdict->may_be_delivered ? "; the message may have been delivered" : "");
+                        verdict->may_be_delivered ? "; the message may have been delivered" : "",
+                        returns ? "; the message's time was up, so it goes back" : "");
 }

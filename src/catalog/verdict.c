@@ -43,6 +43,12 @@ static bool concerns_host(const struct fact *fact) {
     return fact->stage > FACT_STAGE_UNKNOWN && fact->stage < FACT_STAGE_AUTH;
 }
 
+static const char *basic_code(enum outcome outcome) {
+    return outcome == OUTCOME_DELIVERED           ? "250"
+           : outcome == OUTCOME_PERMANENT_FAILURE ? "550"
+                                                  : "450";
+}
+
 static struct view peer_code(const struct fact *fact, struct arena *arena) {
     struct enhanced e;
     if (!enhanced_of_fact(fact, &e))
@@ -50,8 +56,7 @@ static struct view peer_code(const struct fact *fact, struct arena *arena) {
     return arena_printf(arena, "%d %d.%d.%d", fact->reply_code, e.class, e.subject, e.detail);
 }
 
-static void set_enhanced(const struct fact *fact, bool is_expired, struct arena *arena,
-                         struct verdict *verdict) {
+static void set_enhanced(const struct fact *fact, struct arena *arena, struct verdict *verdict) {
     const struct cause_info *info = cause_info(verdict->cause);
     struct enhanced own = {0}, peer;
     size_t len = 0;
@@ -64,32 +69,37 @@ static void set_enhanced(const struct fact *fact, bool is_expired, struct arena 
         own.class = verdict->outcome == OUTCOME_DELIVERED           ? 2
                     : verdict->outcome == OUTCOME_PERMANENT_FAILURE ? 5
                                                                     : 4;
-    verdict->enhanced = is_expired
+    verdict->enhanced = verdict->is_expired
                             ? VIEW("4.4.7")
                             : arena_printf(arena, "%d.%d.%d", own.class, own.subject, own.detail);
 }
 
-static void set_code(const struct fact *fact, bool is_expired, struct arena *arena,
-                     struct verdict *verdict) {
-    const struct cause_info *info = cause_info(verdict->cause);
+// The entry whose family code stands for this failure; its family may be empty.
+static const struct cause_info *family_of(const struct fact *fact, enum cause cause) {
+    const struct cause_info *info = cause_info(cause);
+    if (fact->kind != FACT_KIND_REPLY)
+        return info;
+    // A refusal of the message or recipient keeps the peer's own code; an error at the greeting,
+    // EHLO or STARTTLS is "cannot connect" whatever its words are about.
+    if (!concerns_host(fact))
+        return cause_info(CAUSE_UNKNOWN);
+    return info->family_code.len ? info : cause_info(CAUSE_GREETING_4XX);
+}
+
+static void set_code(const struct fact *fact, struct arena *arena, struct verdict *verdict) {
+    const struct cause_info *family = family_of(fact, verdict->cause);
     bool is_permanent = verdict->outcome == OUTCOME_PERMANENT_FAILURE;
-    bool from_peer =
-        fact->reply_code && (fact->kind == FACT_KIND_OK || fact->kind == FACT_KIND_REPLY);
-    // An error at the greeting, EHLO or STARTTLS is "cannot connect" whatever its words are about.
-    if (fact->kind == FACT_KIND_REPLY && concerns_host(fact) && info->family_code.len == 0)
-        info = cause_info(CAUSE_GREETING_4XX);
+    bool is_reply = fact->kind == FACT_KIND_OK || fact->kind == FACT_KIND_REPLY;
     verdict->code_is_ours = true;
-    if (from_peer && (!concerns_host(fact) || info->family_code.len == 0)) {
+    if (family->family_code.len)
+        verdict->code = is_permanent ? family->family_twin : family->family_code;
+    else if (verdict->is_expired)
+        verdict->code = VIEW("550 4.4.7");
+    else if (is_reply && fact->reply_code) {
         verdict->code_is_ours = false;
         verdict->code = peer_code(fact, arena);
-    } else if (info->family_code.len)
-        verdict->code = is_permanent ? info->family_twin : info->family_code;
-    else if (fact->kind == FACT_KIND_OK)
-        verdict->code = VIEW("250 2.0.0");
-    else if (is_expired)
-        verdict->code = VIEW("550 4.4.7");
-    else
-        verdict->code = arena_printf(arena, "%s %.*s", is_permanent ? "550" : "450",
+    } else
+        verdict->code = arena_printf(arena, "%s %.*s", basic_code(verdict->outcome),
                                      VIEW_ARG(verdict->enhanced));
 }
 
@@ -111,17 +121,21 @@ static void add_candidate(struct verdict *verdict, struct candidate candidate) {
     verdict->candidates[verdict->n_candidates++] = candidate;
 }
 
-static void set_candidates(const struct attempt *attempt, struct verdict *verdict) {
+// A mark of the device itself outweighs every guess about a session that merely broke.
+static void add_mark_of_device(const struct attempt *attempt, struct verdict *verdict) {
+    if (attempt && greeting_is_masked(attempt->greeting) && verdict->confidence < 0.6)
+        add_candidate(verdict,
+                      (struct candidate){.cause = CAUSE_MASKED_BANNER,
+                                         .confidence = 0.7,
+                                         .decide_by = VIEW("The same session around the device "
+                                                           "that masks the greeting.")});
+}
+
+static void set_candidates(struct verdict *verdict) {
     const struct candidate *row = advice_candidates(verdict->cause);
-    // A mark of the device itself outweighs every guess about a session that merely broke.
-    bool is_masked = attempt && greeting_is_masked(attempt->greeting) && verdict->confidence < 0.6;
-    if (is_masked)
-        add_candidate(verdict, (struct candidate){.cause = CAUSE_MASKED_BANNER,
-                                                  .confidence = 0.7,
-                                                  .decide_by = VIEW("The same session around the "
-                                                                    "device that masks the "
-                                                                    "greeting.")});
-    for (; row->cause != CAUSE_NONE && !is_masked; row++)
+    if (verdict->n_candidates)
+        return;
+    for (; row->cause != CAUSE_NONE; row++)
         add_candidate(verdict, *row);
 }
 
@@ -136,12 +150,19 @@ static void set_remedies(const struct cast *cast, struct arena *arena, struct ve
     }
 }
 
+void verdict_add_advice(const struct cast *cast, struct arena *arena, struct verdict *verdict) {
+    set_candidates(verdict);
+    set_remedies(cast, arena, verdict);
+}
+
 static void set_places(const struct fact *fact, const struct attempt *attempt,
                        struct verdict *verdict) {
     verdict->stage = fact->stage;
     verdict->at_ms = fact->at_ms;
     verdict->elapsed_ms = fact->elapsed_ms;
     verdict->bytes_sent = fact->bytes_sent;
+    if (fact->kind == FACT_KIND_DNS)
+        verdict->domain = fact->text;
     if (!attempt)
         return;
     verdict->domain = attempt->domain;
@@ -163,18 +184,19 @@ void verdict_of_fact(const struct fact *fact, const struct attempt *attempt, boo
                                 .blame = blame_of(fact, attempt, judgement.cause),
                                 .tlsrpt = cause_info(judgement.cause)->tlsrpt,
                                 .outcome = outcome_of(fact, attempt, is_expired),
-                                .may_be_delivered = fact_may_be_delivered(fact)};
+                                .may_be_delivered = fact_may_be_delivered(fact),
+                                .is_expired = is_expired && fact->kind != FACT_KIND_OK};
     set_places(fact, attempt, verdict);
-    set_enhanced(fact, is_expired && fact->kind != FACT_KIND_OK, arena, verdict);
-    set_code(fact, is_expired, arena, verdict);
+    set_enhanced(fact, arena, verdict);
+    set_code(fact, arena, verdict);
     set_reported(fact, arena, verdict);
     cast_fill(fact, attempt, arena, &cast);
     verdict->summary = summary_of(fact, verdict, &cast, arena);
     collect_evidence(fact, attempt, arena, verdict);
     collect_ruled_out(fact, attempt, arena, verdict);
     collect_warnings(fact, attempt, arena, verdict);
-    set_candidates(attempt, verdict);
-    set_remedies(&cast, arena, verdict);
+    add_mark_of_device(attempt, verdict);
+    verdict_add_advice(&cast, arena, verdict);
 }
 
 struct view verdict_code_line(const struct verdict *verdict, struct arena *arena) {

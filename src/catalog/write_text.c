@@ -25,11 +25,15 @@ static void put_blanks(struct buffer *out, size_t count) {
         buffer_append_char(out, ' ');
 }
 
+enum { LABEL_AT = 2, TEXT_AT = 14 };
+
+// A label in front of the first line; all lines of the text begin at `indent`.
 static struct paragraph paragraph_begin(struct buffer *out, size_t columns, size_t indent,
                                         struct view label) {
-    put_blanks(out, 2);
+    size_t at = label.len ? LABEL_AT + label.len : 0;
+    put_blanks(out, label.len ? LABEL_AT : 0);
     buffer_append_view(out, label);
-    put_blanks(out, indent > label.len + 2 ? indent - label.len - 2 : 1);
+    put_blanks(out, indent > at ? indent - at : label.len > 0);
     return (struct paragraph){out, columns, indent, indent};
 }
 
@@ -65,8 +69,13 @@ static void paragraph_end(struct paragraph *paragraph) {
 }
 
 static void put_paragraph(struct buffer *out, size_t columns, struct view label, struct view text) {
-    enum { LABEL_COLUMNS = 14 };
-    struct paragraph paragraph = paragraph_begin(out, columns, LABEL_COLUMNS, label);
+    struct paragraph paragraph = paragraph_begin(out, columns, TEXT_AT, label);
+    put_text(&paragraph, text);
+    paragraph_end(&paragraph);
+}
+
+static void put_indented(struct buffer *out, size_t columns, size_t indent, struct view text) {
+    struct paragraph paragraph = paragraph_begin(out, columns, indent, VIEW_NONE);
     put_text(&paragraph, text);
     paragraph_end(&paragraph);
 }
@@ -131,16 +140,19 @@ static void put_fault(const struct verdict *verdict, struct buffer *out) {
 }
 
 static void put_candidates(const struct verdict *verdict, struct buffer *out) {
+    enum { PERCENT_COLUMNS = 5 };
     struct buffer line;
     buffer_init(&line, 1024);
     for (size_t i = 0; i < verdict->n_candidates; i++) {
         const struct candidate *candidate = &verdict->candidates[i];
         const struct cause_info *info = cause_info(candidate->cause);
         buffer_clear(&line);
-        buffer_printf(&line, "%d %% %.*s (%.*s). What decides: %.*s",
-                      percent(candidate->confidence), VIEW_ARG(info->title), VIEW_ARG(info->id),
-                      VIEW_ARG(candidate->decide_by));
+        buffer_printf(&line, "%2d %% %.*s (%.*s)", percent(candidate->confidence),
+                      VIEW_ARG(info->title), VIEW_ARG(info->id));
         put_line(out, i ? VIEW_NONE : VIEW("Could be"), buffer_view(&line));
+        buffer_clear(&line);
+        buffer_printf(&line, "What decides: %.*s", VIEW_ARG(candidate->decide_by));
+        put_indented(out, TERMINAL_COLUMNS, TEXT_AT + PERCENT_COLUMNS, buffer_view(&line));
     }
     buffer_finish(&line);
 }
@@ -156,36 +168,74 @@ static struct view actor_words(enum remedy_who who) {
 }
 
 static void put_remedies(const struct verdict *verdict, struct buffer *out) {
-    enum { NUMBER_COLUMNS = 17 };
+    enum { STEP_AT = TEXT_AT + 3 };
     for (size_t i = 0; i < verdict->n_remedies; i++) {
         const struct remedy *remedy = &verdict->remedies[i];
         struct paragraph paragraph =
-            paragraph_begin(out, TERMINAL_COLUMNS, 14, i ? VIEW_NONE : VIEW("What to do"));
-        buffer_printf(out, "%zu. ", i + 1);
-        paragraph.indent = paragraph.at = NUMBER_COLUMNS;
+            paragraph_begin(out, TERMINAL_COLUMNS, TEXT_AT, i ? VIEW_NONE : VIEW("What to do"));
+        buffer_printf(out, "%zu. ", (i + 1) % 10);
+        paragraph.indent = paragraph.at = STEP_AT;
         put_text(&paragraph, actor_words(remedy->who));
         put_text(&paragraph, remedy->what);
-        if (remedy->verify.len) {
-            put_text(&paragraph, VIEW("Then:"));
-            put_text(&paragraph, remedy->verify);
-        }
+        paragraph_end(&paragraph);
+        if (remedy->verify.len == 0)
+            continue;
+        paragraph = paragraph_begin(out, TERMINAL_COLUMNS, STEP_AT, VIEW_NONE);
+        put_text(&paragraph, VIEW("Check:"));
+        put_text(&paragraph, remedy->verify);
         paragraph_end(&paragraph);
     }
 }
 
+static void put_caller(const struct verdict *verdict, struct buffer *out) {
+    struct buffer line;
+    char source[ADDRESS_TEXT_SIZE] = "our address";
+    if (verdict->source.family == ADDRESS_NONE && verdict->helo.len == 0)
+        return;
+    if (verdict->source.family != ADDRESS_NONE)
+        address_format(&verdict->source, source, sizeof(source));
+    buffer_init(&line, 1024);
+    buffer_printf(&line, "%s%s%.*s", source, verdict->helo.len ? " as " : "",
+                  VIEW_ARG(verdict->helo));
+    put_line(out, VIEW("Called from"), buffer_view(&line));
+    buffer_finish(&line);
+}
+
 void verdict_write_text(const struct verdict *verdict, struct buffer *out) {
     put_code_line(verdict, out);
-    put_line(out, VIEW_NONE, verdict->summary);
+    put_indented(out, TERMINAL_COLUMNS, LABEL_AT, verdict->summary);
+    buffer_append_char(out, '\n');
     if (verdict->outcome != OUTCOME_DELIVERED) {
-        put_line(out, VIEW("Means"), cause_info(verdict->cause)->meaning);
+        put_line(out, VIEW("Meaning"), cause_info(verdict->cause)->meaning);
         put_fault(verdict, out);
     }
     put_lines(out, VIEW("Evidence"), verdict->evidence, verdict->n_evidence);
+    put_caller(verdict, out);
     put_lines(out, VIEW("Ruled out"), verdict->ruled_out, verdict->n_ruled_out);
     put_candidates(verdict, out);
     for (size_t i = 0; i < verdict->n_warnings; i++)
         put_line(out, i ? VIEW_NONE : VIEW("Warning"), verdict->warnings[i].summary);
     put_remedies(verdict, out);
+}
+
+void cause_write_text(enum cause cause, struct buffer *out) {
+    const struct cause_info *info = cause_info(cause);
+    struct verdict verdict = {.cause = cause, .outcome = OUTCOME_UNKNOWN};
+    struct arena arena;
+    arena_init(&arena, 1 << 16);
+    verdict_add_advice(&cast_generic, &arena, &verdict);
+    buffer_printf(out, "%.*s: %.*s\n", VIEW_ARG(info->id), VIEW_ARG(info->title));
+    put_indented(out, TERMINAL_COLUMNS, LABEL_AT, info->meaning);
+    buffer_append_char(out, '\n');
+    put_line(out, VIEW("Code"), info->family_code.len ? info->family_code : info->enhanced);
+    put_line(out, VIEW("Whose fault"), whose_part(info->blame));
+    put_line(out, VIEW("Proved by"), info->proved_by);
+    put_line(out, VIEW("Ruled out"), info->ruled_out_by);
+    if (info->note.len)
+        put_line(out, VIEW("Mind"), info->note);
+    put_candidates(&verdict, out);
+    put_remedies(&verdict, out);
+    arena_finish(&arena);
 }
 
 // --- For the other side ------------------------------------------------------------------------
@@ -205,12 +255,11 @@ static void letter_line(struct buffer *out, const char *label, struct view text)
 }
 
 static void letter_text(struct buffer *out, struct view text) {
-    struct paragraph paragraph = {out, LETTER_COLUMNS, 0, 0};
-    put_text(&paragraph, text);
-    paragraph_end(&paragraph);
+    put_indented(out, LETTER_COLUMNS, 0, text);
+    buffer_append_char(out, '\n');
 }
 
-static void letter_facts(const struct verdict *verdict, struct buffer *out) {
+static void letter_places(const struct verdict *verdict, struct buffer *out) {
     char time[UNITS_TIME_SIZE], address[ADDRESS_TEXT_SIZE];
     size_t len = units_format_time(verdict->at_ms, time, sizeof(time));
     if (verdict->at_ms)
@@ -226,11 +275,37 @@ static void letter_facts(const struct verdict *verdict, struct buffer *out) {
         letter_line(out, "To address", view_from(address, len));
     }
     letter_line(out, "Domain", verdict->domain);
+}
+
+static void letter_facts(const struct verdict *verdict, struct buffer *out) {
     letter_line(out, "Step", fact_stage_word(verdict->stage));
     for (size_t i = 0; i < verdict->n_evidence; i++)
         letter_line(out, i ? "" : "Seen", verdict->evidence[i]);
     for (size_t i = 0; i < verdict->n_ruled_out; i++)
         letter_line(out, i ? "" : "Ruled out", verdict->ruled_out[i]);
+    buffer_append_char(out, '\n');
+}
+
+static void letter_requests(const struct verdict *verdict, struct buffer *out) {
+    for (size_t i = 0; i < verdict->n_remedies; i++) {
+        if (!is_for_them(&verdict->remedies[i]))
+            continue;
+        struct paragraph paragraph = {out, LETTER_COLUMNS, 4, 4};
+        buffer_append_view(out, VIEW("  - "));
+        put_text(&paragraph, verdict->remedies[i].what);
+        paragraph_end(&paragraph);
+    }
+    buffer_append_char(out, '\n');
+}
+
+static void letter_head(const struct verdict *verdict, struct buffer *out) {
+    buffer_append_view(out, VIEW("Subject: Mail from us to "));
+    append_printable(out, their_name(verdict));
+    buffer_append_view(out, VIEW(" fails: "));
+    buffer_append_view(out, cause_info(verdict->cause)->title);
+    buffer_append_view(out, VIEW("\n\nTo the administrators of "));
+    append_printable(out, their_name(verdict));
+    buffer_append_view(out, VIEW("\n\n"));
 }
 
 bool verdict_write_letter(const struct verdict *verdict, struct buffer *out) {
@@ -239,30 +314,18 @@ bool verdict_write_letter(const struct verdict *verdict, struct buffer *out) {
         n += is_for_them(&verdict->remedies[i]);
     if (n == 0 || verdict->outcome == OUTCOME_DELIVERED)
         return false;
-    buffer_append_view(out, VIEW("Subject: Mail from us to "));
-    append_printable(out, their_name(verdict));
-    buffer_append_view(out, VIEW(" fails: "));
-    buffer_append_view(out, cause_info(verdict->cause)->title);
-    buffer_append_view(out, VIEW("\n\nTo the administrators of "));
-    append_printable(out, their_name(verdict));
-    buffer_append_view(out, VIEW("\n\n"));
-    letter_text(out,
-                VIEW("Mail from our server to yours does not get through. This is what we saw:"));
-    buffer_append_char(out, '\n');
-    letter_text(out, verdict->summary);
-    buffer_append_char(out, '\n');
+    letter_head(verdict, out);
+    letter_text(out, VIEW("Mail from our server to yours does not get through. This is what we "
+                          "see from our side:"));
+    letter_text(out, cause_info(verdict->cause)->meaning);
+    letter_places(verdict, out);
     letter_facts(verdict, out);
-    buffer_append_char(out, '\n');
-    letter_text(
-        out,
-        verdict->confidence < 0.6
-            ? VIEW("What we see does not prove where the fault lies. Please help us to find it:")
-            : VIEW("Could you please help us:"));
-    for (size_t i = 0; i < verdict->n_remedies; i++)
-        if (is_for_them(&verdict->remedies[i]))
-            letter_line(out, "-", verdict->remedies[i].what);
-    buffer_append_char(out, '\n');
-    letter_text(out,
-                VIEW("We go on trying and can repeat the test at any time you name. Thank you."));
+    letter_text(out, verdict->confidence < 0.6
+                         ? VIEW("This does not prove where the fault lies. Please help us to find "
+                                "it:")
+                         : VIEW("Please help us:"));
+    letter_requests(verdict, out);
+    letter_text(out, VIEW("We go on trying and can repeat the test at any time that you name. "
+                          "Thank you."));
     return !out->overflow;
 }
