@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a configuration file: it is refused with a reason, or what is written from it reads the
-// same again.
+// Any bytes as a configuration file: it is refused with a reason, or what is written from it reads
+// the same again.
 #include "config/keys.h"
 
 #include <stdlib.h>

@@ -19,9 +19,9 @@ void check_dns(struct check *check) {
     arena_init(&arena, ARENA_BYTES);
     dns_mx(check->resolver, VIEW("."), io_after(QUESTION_MS), &arena, &answer);
     const struct fact *fact = &answer.answer.fact;
-    bool works = fact_is_ok(fact) || (fact->kind == FACT_KIND_DNS &&
-                                      (fact->detail == FACT_DNS_NODATA ||
-                                       fact->detail == FACT_DNS_NXDOMAIN));
+    bool works = fact_is_ok(fact) ||
+                 (fact->kind == FACT_KIND_DNS &&
+                  (fact->detail == FACT_DNS_NODATA || fact->detail == FACT_DNS_NXDOMAIN));
     if (works)
         check_add(check, CHECK_OK, "dns", "the resolver answers%s",
                   answer.answer.is_secure ? " and validates DNSSEC" : "");
@@ -35,10 +35,10 @@ void check_dns(struct check *check) {
 
 static bool resolves_to(struct check *check, struct view name, const struct address *wanted) {
     struct arena arena;
-    struct dns_address_answer answer;
+    struct dns_address_answer answer = {.family = wanted->family};
     bool is_found = false;
     arena_init(&arena, ARENA_BYTES);
-    dns_addresses(check->resolver, name, wanted->family, io_after(QUESTION_MS), &arena, &answer);
+    dns_addresses(check->resolver, name, io_after(QUESTION_MS), &arena, &answer);
     for (size_t i = 0; i < answer.n_addresses; i++)
         is_found |= address_equals(&answer.addresses[i], wanted);
     arena_finish(&arena);
@@ -135,29 +135,27 @@ void check_names(struct check *check) {
         }
     }
     if (n == 0 && needs_default_source(config))
-        check_add(check, CHECK_OK, "ptr", "no public address on this machine: what receivers see "
-                                          "is decided by the address translation before it");
+        check_add(check, CHECK_OK, "ptr",
+                  "no public address on this machine: what receivers see "
+                  "is decided by the address translation before it");
 }
 
 static void check_smart_host(struct check *check, const struct config_connector *connector,
                              const struct config_smart_host *host) {
     struct arena arena;
-    struct dns_address_answer v4, v6;
+    struct dns_address_answer v4 = {.family = ADDRESS_IPV4}, v6 = {.family = ADDRESS_IPV6};
     if (!host->name)
         return;
     arena_init(&arena, ARENA_BYTES);
-    dns_addresses(check->resolver, view_of(host->name), ADDRESS_IPV4, io_after(QUESTION_MS),
-                  &arena, &v4);
-    dns_addresses(check->resolver, view_of(host->name), ADDRESS_IPV6, io_after(QUESTION_MS),
-                  &arena, &v6);
+    dns_addresses(check->resolver, view_of(host->name), io_after(QUESTION_MS), &arena, &v4);
+    dns_addresses(check->resolver, view_of(host->name), io_after(QUESTION_MS), &arena, &v6);
     if (v4.n_addresses + v6.n_addresses)
         check_add(check, CHECK_OK, "smart host", "connector \"%s\": %s has %zu addresses",
                   connector->name, host->name, v4.n_addresses + v6.n_addresses);
     else
         check_remedy(check_add(check, CHECK_FAULT, "smart host",
                                "connector \"%s\": %s has no address (A: %.*s, AAAA: %.*s)",
-                               connector->name, host->name,
-                               VIEW_ARG(fact_words(&v4.answer.fact)),
+                               connector->name, host->name, VIEW_ARG(fact_words(&v4.answer.fact)),
                                VIEW_ARG(fact_words(&v6.answer.fact))),
                      "mail for this connector waits until the name resolves: correct smart_hosts "
                      "or the DNS");

@@ -39,8 +39,9 @@ struct config_node {
     struct config_node *children; // in the order of the file
 };
 
-// The statements before the first mistake hang below `root`, whose name is empty; the one that holds
-// it does not. False when there was a mistake; it is among `problems` then. Memory comes from `arena`.
+// The statements before the first mistake hang below `root`, whose name is empty; the one that
+// holds it does not. False when there was a mistake; it is among `problems` then. Memory comes from
+// `arena`.
 bool config_syntax_read(struct view text, struct arena *arena, struct config_problems *problems,
                         struct config_node *root);
 

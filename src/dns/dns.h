@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Names: resolving and validating through libunbound on our loop, with typed answers. What went wrong
-// is told by kind; "no answer" is never mistaken for "does not exist".
+// Names: resolving and validating through libunbound on our loop, with typed answers. What went
+// wrong is told by kind; "no answer" is never mistaken for "does not exist".
 #ifndef DNS_DNS_H
 #define DNS_DNS_H
 
@@ -15,13 +15,14 @@ struct dns_mx {
     struct view name; // lower case, without the trailing dot; empty: the root (null MX)
 };
 
-// Any answer: `fact` is OK, or of kind DNS (detail: enum fact_dns) or LOCAL with the question in `text`
+// Any answer: `fact` is OK, or of kind DNS (detail: enum fact_dns) or LOCAL with the question in
+// `text`
 // ("example.org MX").
 struct dns_answer {
     struct fact fact;
-    bool is_secure;         // DNSSEC validated
-    uint32_t ttl_s;         // of the answer, or of the SOA for negative ones
-    struct view canonical;  // after CNAMEs, where it differs
+    bool is_secure;        // DNSSEC validated
+    uint32_t ttl_s;        // of the answer, or of the SOA for negative ones
+    struct view canonical; // after CNAMEs, where it differs
     bool via_cname;
 };
 struct dns_mx_answer {
@@ -30,6 +31,7 @@ struct dns_mx_answer {
     size_t n_records;
 };
 struct dns_address_answer {
+    enum address_family family; // set by the caller: ADDRESS_IPV4 asks for A, ADDRESS_IPV6 for AAAA
     struct dns_answer answer;
     struct address *addresses; // port zero
     size_t n_addresses;
@@ -45,10 +47,8 @@ struct dns_resolver;
 struct dns_ops {
     IO_WAITS void (*mx)(struct dns_resolver *resolver, struct view name, io_time deadline,
                         struct arena *arena, struct dns_mx_answer *answer);
-    // `family`: ADDRESS_IPV4 (A) or ADDRESS_IPV6 (AAAA).
-    IO_WAITS void (*addresses)(struct dns_resolver *resolver, struct view name,
-                               enum address_family family, io_time deadline, struct arena *arena,
-                               struct dns_address_answer *answer);
+    IO_WAITS void (*addresses)(struct dns_resolver *resolver, struct view name, io_time deadline,
+                               struct arena *arena, struct dns_address_answer *answer);
     IO_WAITS void (*names)(struct dns_resolver *resolver, const struct address *address,
                            io_time deadline, struct arena *arena, struct dns_name_answer *answer);
     void (*destroy)(struct dns_resolver *resolver);
@@ -60,20 +60,22 @@ struct dns_resolver {
 struct dns_options {
     const struct address *servers; // none: /etc/resolv.conf
     size_t n_servers;
-    const char *trust_anchor;      // NULL: Debian's dns-root-data; without either: no validation
-    const char *stub_zone;         // tests: answers for this zone come from `stub`
+    const char *trust_anchor; // NULL: Debian's dns-root-data; without either: no validation
+    const char *stub_zone;    // tests: answers for this zone come from `stub`
     struct address stub;
 };
-// One for each loop; belongs to the calling thread's loop.
+// One for each loop; belongs to the calling thread's loop. Destroyed when no fiber asks any more.
 struct dns_resolver *dns_resolver_create(const struct dns_options *options, struct error *error);
 void dns_resolver_destroy(struct dns_resolver *resolver);
 
-// Records and views come from `arena`. An existing name without the type asked for is FACT_DNS_NODATA.
+// `name` is a host or domain name, "." the root. Records and views come from `arena`. An existing
+// name without the type asked for is FACT_DNS_NODATA. A deadline further away than two minutes, or
+// IO_NEVER, counts as two minutes. FACT_LOCAL_RESOLVER: no server is configured, or none of them
+// gives any sign of life.
 IO_WAITS void dns_mx(struct dns_resolver *resolver, struct view name, io_time deadline,
                      struct arena *arena, struct dns_mx_answer *answer);
-IO_WAITS void dns_addresses(struct dns_resolver *resolver, struct view name,
-                            enum address_family family, io_time deadline, struct arena *arena,
-                            struct dns_address_answer *answer);
+IO_WAITS void dns_addresses(struct dns_resolver *resolver, struct view name, io_time deadline,
+                            struct arena *arena, struct dns_address_answer *answer);
 IO_WAITS void dns_names(struct dns_resolver *resolver, const struct address *address,
                         io_time deadline, struct arena *arena, struct dns_name_answer *answer);
 

@@ -12,8 +12,19 @@ void dns_zone_add_mx(struct dns_resolver *zone, const char *name, unsigned prefe
                      const char *host, uint32_t ttl_s);
 void dns_zone_add_address(struct dns_resolver *zone, const char *name, const char *address,
                           uint32_t ttl_s);
+void dns_zone_add_alias(struct dns_resolver *zone, const char *name, const char *target,
+                        uint32_t ttl_s);
 // From now on every question for `name` ends so (FACT_DNS_OK: healthy again).
 void dns_zone_fail(struct dns_resolver *zone, const char *name, enum fact_dns status);
+// The same for questions of one type alone.
+void dns_zone_fail_mx(struct dns_resolver *zone, const char *name, enum fact_dns status);
+void dns_zone_fail_addresses(struct dns_resolver *zone, const char *name,
+                             enum address_family family, enum fact_dns status);
+// Answers for `name` count as DNSSEC-validated.
+void dns_zone_set_secure(struct dns_resolver *zone, const char *name, bool is_secure);
+// Every question ends with FACT_LOCAL_RESOLVER: our own resolver cannot be asked.
+void dns_zone_set_dead(struct dns_resolver *zone, bool is_dead);
+uint64_t dns_zone_questions(struct dns_resolver *zone); // asked so far
 void dns_zone_remove(struct dns_resolver *zone, const char *name);
 
 #endif

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parts of the production resolver.
+//
+//   events.c   libunbound's event base on our loop
+//   engine.c   a libunbound context: its settings, and questions handed to it
+//   servers.c  whom to ask: the configuration or /etc/resolv.conf
+//   direct.c   one question to one server over UDP, without libunbound
+//   resolver.c the seam of dns/dns.h: asks the engine, tells kinds of failure apart
+#ifndef DNS_RESOLVER_INTERNAL_H
+#define DNS_RESOLVER_INTERNAL_H
+
+#include "dns/message_internal.h"
+
+enum { DNS_SERVERS_MAX = 8, DNS_PORT = 53 };
+
+// --- events.c ---------------------------------------------------------------------------------
+struct ub_event_base;
+struct ub_event_base *dns_event_base_create(void);
+void dns_event_base_destroy(struct ub_event_base *base);
+
+// --- servers.c --------------------------------------------------------------------------------
+struct dns_servers {
+    struct address list[DNS_SERVERS_MAX]; // with ports
+    size_t n;
+};
+// The nameservers of a file in the format of resolv.conf(5); a port may follow ("192.0.2.1:5353")
+// in none but our tests.
+void dns_servers_read(const char *path, struct dns_servers *servers);
+bool dns_servers_equal(const struct dns_servers *a, const struct dns_servers *b);
+
+// --- engine.c ---------------------------------------------------------------------------------
+struct dns_engine_options {
+    struct dns_servers servers;
+    const char *trust_anchor; // NULL: no validation
+    const char *stub_zone;
+    struct address stub;
+};
+
+struct dns_engine; // counted by its questions and its owner
+struct dns_engine *dns_engine_create(const struct dns_engine_options *options, struct error *error);
+// The context goes when the last question has ended. NULL is accepted.
+void dns_engine_release(struct dns_engine *engine);
+
+enum dns_security { DNS_INSECURE, DNS_BOGUS, DNS_SECURE };
+
+struct dns_result {
+    int error; // of libunbound, zero: none
+    int rcode; // as libunbound told it; unless zero, the packet means nothing
+    enum dns_security security;
+    int ede;              // RFC 8914: why it is bogus, where that could be read; -1
+    struct buffer packet; // to be finished by the caller
+};
+// A question keeps its engine alive, and must be ended.
+struct dns_question;
+struct dns_question *dns_question_begin(struct dns_engine *engine, struct view name, unsigned type);
+// IO_OK once the result is there; may be called again after IO_TIMEOUT.
+IO_WAITS struct io_result dns_question_wait(struct dns_question *question, io_time deadline);
+// Takes the result, or gives the question up where there is none.
+void dns_question_end(struct dns_question *question, struct dns_result *result);
+
+// --- direct.c ---------------------------------------------------------------------------------
+struct dns_direct {
+    const struct address *server;
+    struct view name;
+    unsigned type;
+    bool want_dnssec;
+    io_time deadline;
+};
+// IO_OK: a reply to the question has been read into `reply`. IO_ERROR with errno: the server's host
+// refused it or cannot be reached. Views come from `arena`.
+IO_WAITS struct io_result dns_direct_ask(const struct dns_direct *question, struct arena *arena,
+                                         struct dns_reply *reply);
+
+// --- resolver.c -------------------------------------------------------------------------------
+// dns_resolver_create with another file in the place of /etc/resolv.conf; `file` must stay.
+struct dns_resolver *dns_resolver_create_following(const struct dns_options *options,
+                                                   const char *file, struct error *error);
+
+#endif
