@@ -296,6 +296,8 @@ bool fact_is_permanent(const struct fact *fact, bool of_recipient_domain) {
 
 static bool reply_allows_next_host(const struct fact *fact) {
     enum retry_meaning retry = cause_info(cause_of(fact))->retry;
+    if (fact->stage == FACT_STAGE_UNKNOWN)
+        return false;
     if (fact->stage < FACT_STAGE_MAIL && fact->stage != FACT_STAGE_AUTH)
         return true; // the host refuses us, not the message
     // Wrong credentials are wrong everywhere and may lock the account.
