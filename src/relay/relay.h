@@ -4,7 +4,8 @@
 // `why` are answered here, because the relay owns the scheduler.
 //
 // One home loop owns everything; other loops reach it by message. A start is: relay_create, spool_open
-// with relay_load as its visitor, relay_start. An end is: relay_stop, relay_destroy, spool_close.
+// with relay_load as its visitor, relay_start. An end is: relay_stop, ledger_close (so that nothing is
+// posted any more), relay_destroy, spool_close.
 #ifndef RELAY_RELAY_H
 #define RELAY_RELAY_H
 
@@ -29,11 +30,11 @@ struct relay_options {
     const struct address *own;       // our listeners: never connected to; copied
     size_t n_own;
     uint64_t seed;                   // of jitter; simulations: from theirs
-    uint64_t fresh_bytes;            // mail kept in memory until its first attempt; zero: 96 MB
+    uint64_t fresh_bytes;            // mail kept in memory until its first attempt; zero: 48 MB
 };
 
-// On the home loop's thread, which is where relay_load, relay_start, relay_stop and relay_destroy are
-// called, too.
+// In a fiber of the home loop, which is where relay_load, relay_start, relay_stop and relay_destroy
+// are called, too.
 struct relay *relay_create(const struct relay_options *options);
 // The visitor for spool_open; `arg` is the relay.
 void relay_load(const struct spool_entry *entry, void *arg);
@@ -41,7 +42,7 @@ void relay_start(struct relay *relay, struct spool *spool, const struct spool_re
 // Opens no more sessions, waits for those that run (until `deadline`, or longer where a final dot was
 // sent: at most its own time-out), and for every settlement to be durable.
 IO_WAITS void relay_stop(struct relay *relay, io_time deadline);
-void relay_destroy(struct relay *relay); // stopped, or never started
+void relay_destroy(struct relay *relay); // stopped, or never started; serve/ has ended
 
 // From any thread.
 void relay_reload(struct relay *relay, struct config *config, struct tls_context *tls);
@@ -116,7 +117,8 @@ IO_WAITS bool relay_trust_clock(struct relay *relay, struct view who, struct err
 
 struct relay_counts {
     struct schedule_counts schedule;
-    uint64_t delivered, deferred, bounced, expired, removed, notices, notices_suppressed;
+    uint64_t delivered, deferred, bounced, expired, removed, settled;
+    uint64_t notices, notices_suppressed;
     uint64_t sessions, sessions_failed, transactions, settlements_waiting, fresh_bytes;
     bool settles;
 };

@@ -334,7 +334,6 @@ void reroute_some(struct schedule *s, unsigned *budget) {
 void schedule_retry_domain(struct schedule *s, uint32_t number, io_time now) {
     schedule_advance(s, now);
     struct domain *domain = domain_at(s, number);
-    domain_flush(s, domain);
     if (domain->phase != PHASE_BACKOFF && domain->phase != PHASE_DEAD)
         return;
     domain->backoff = (struct schedule_backoff){0};

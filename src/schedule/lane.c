@@ -178,7 +178,5 @@ void schedule_retry_lane(struct schedule *s, uint32_t number, io_time now) {
     lane->limit_held_until = 0;
     if (lane->class == CLASS_FAILED)
         lane_set_class(s, lane, CLASS_NEW);
-    LIST_FOR_EACH(link, &lane->domains)
-        domain_flush(s, CONTAINER_OF(link, struct domain, of_lane));
     lane_want(s, lane);
 }

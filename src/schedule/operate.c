@@ -42,6 +42,14 @@ bool schedule_take_out(struct schedule *s, uint32_t number) {
     return true;
 }
 
+void schedule_put_back(struct schedule *s, uint32_t number) {
+    struct rcpt *rcpt = rcpt_at(s, number);
+    ASSERT(rcpt->state == SCHEDULE_OUT && rcpt->is_leaving && s->n_leaving > 0);
+    rcpt->is_leaving = false;
+    s->n_leaving--;
+    rcpt_move(s, number, SCHEDULE_READY);
+}
+
 void schedule_set_tag(struct schedule *s, uint32_t message, uint32_t tag) {
     message_at(s, message)->tag = tag;
 }
@@ -97,4 +105,20 @@ uint32_t schedule_cursor_next(struct schedule *s, struct schedule_cursor *cursor
 
 void schedule_cursor_close(struct schedule_cursor *cursor) {
     list_remove(&cursor->link);
+}
+
+uint32_t schedule_scan(const struct schedule *s, uint32_t address_hash, unsigned budget,
+                       uint32_t *at) {
+    for (; budget > 0; budget--) {
+        uint32_t number = *at + 1;
+        if (number >= s->rcpts.n_numbers) {
+            *at = 0;
+            return 0;
+        }
+        *at = number;
+        const struct rcpt *rcpt = rcpt_at(s, number);
+        if (rcpt->message != 0 && rcpt->address_hash == address_hash)
+            return number;
+    }
+    return 0;
 }

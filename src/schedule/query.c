@@ -39,7 +39,11 @@ void schedule_rcpt(const struct schedule *s, uint32_t number, struct schedule_rc
                                         .dot_losses = rcpt->dot_losses,
                                         .is_wanted_gone = rcpt->is_wanted_gone,
                                         .is_wanted_held = rcpt->is_wanted_held,
-                                        .is_local = rcpt->is_local};
+                                        .is_local = rcpt->is_local,
+                                        .is_warned = message->is_warned,
+                                        .is_hold_warned = message->is_hold_warned,
+                                        .address_hash = rcpt->address_hash};
+    info->sender_hash = ((const struct sender *)slab_at(&s->senders, message->sender))->hash;
     if (rcpt->state == SCHEDULE_WAITING)
         info->next = time_of(s, rcpt->node.due);
     if (rcpt->state == SCHEDULE_HELD)
@@ -109,6 +113,12 @@ void schedule_domain(const struct schedule *s, uint32_t number,
                                           .n_ready = domain_ready(domain),
                                           .n_held = domain->held.n,
                                           .n_out = domain->out.n};
+    if (domain->all.n > 0)
+        info->oldest_ms = message_at(s, rcpt_at(s, domain->all.first)->message)->arrived_ms;
+}
+
+bool schedule_domain_is_known(const struct schedule *s, uint32_t number) {
+    return number != 0 && number < s->domains.n_numbers && domain_at(s, number)->name != NULL;
 }
 
 uint32_t schedule_next_domain(const struct schedule *s, uint32_t number) {
@@ -125,6 +135,15 @@ uint32_t schedule_next_lane(const struct schedule *s, uint32_t number) {
         if (lane_at(s, at)->key != NULL)
             return at;
     return 0;
+}
+
+bool schedule_lane_is_known(const struct schedule *s, uint32_t number) {
+    return number != 0 && number < s->lanes.n_numbers && lane_at(s, number)->key != NULL;
+}
+
+struct view schedule_lane_connector(const struct schedule *s, uint32_t number) {
+    const struct lane *lane = lane_at(s, number);
+    return view_from(lane->connector, lane->connector_len);
 }
 
 static int64_t oldest_of(const struct schedule *s, const struct lane *lane) {

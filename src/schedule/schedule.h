@@ -58,6 +58,7 @@ struct schedule_add_rcpt {
     int64_t next_ms;        // wall clock of the next attempt; zero: now
     int64_t tried_ms;       // wall clock of the last attempt of its own; zero: none
     int64_t held_since_ms;  // not zero: on hold
+    uint32_t address_hash;  // for schedule_scan
     uint16_t rounds, cause; // cause: the caller's number for selectors
     uint8_t dot_losses;
     bool is_local;          // the last failure was this machine's fault
@@ -156,6 +157,10 @@ enum schedule_take {
 // At most `max` transactions; fewer where that would keep them from other sessions. `now` as in step.
 enum schedule_take schedule_take(struct schedule *schedule, uint32_t session, io_time now,
                                  struct schedule_transaction *transactions, size_t max, size_t *n);
+// The same for a session that has work still: WAIT means that it should ask again when it is done.
+enum schedule_take schedule_take_ahead(struct schedule *schedule, uint32_t session, io_time now,
+                                       struct schedule_transaction *transactions, size_t max,
+                                       size_t *n);
 
 struct schedule_result { // of one recipient that is out
     uint32_t rcpt;
@@ -193,7 +198,8 @@ void schedule_release(struct schedule *schedule, uint32_t rcpt, io_time now);
 void schedule_retry(struct schedule *schedule, uint32_t rcpt, io_time now); // not on hold: due now
 // Takes it out for settling; false: a session has it, and it goes when that fails (is_unwanted).
 bool schedule_take_out(struct schedule *schedule, uint32_t rcpt);
-// Forget the back-off, and (lane: of all its domains) make waiting recipients due, by cursor.
+void schedule_put_back(struct schedule *schedule, uint32_t rcpt); // it could not be settled: due now
+// Forget the back-off. Recipients that wait for their own time are schedule_retry's.
 void schedule_retry_lane(struct schedule *schedule, uint32_t lane, io_time now);
 void schedule_retry_domain(struct schedule *schedule, uint32_t domain, io_time now);
 void schedule_set_tag(struct schedule *schedule, uint32_t message, uint32_t tag);
@@ -214,6 +220,9 @@ struct schedule_rcpt_info {
     uint16_t rounds, cause;
     uint8_t dot_losses;
     bool is_wanted_gone, is_wanted_held, is_local;
+    bool is_warned, is_hold_warned; // its message's
+    uint64_t sender_hash;
+    uint32_t address_hash;
 };
 void schedule_rcpt(const struct schedule *schedule, uint32_t rcpt, struct schedule_rcpt_info *info);
 uint32_t schedule_find(const struct schedule *schedule, struct spool_id id); // message or zero
@@ -248,7 +257,9 @@ struct schedule_domain_info {
     bool is_failed_for_good;
     struct schedule_backoff backoff;
     uint32_t n_rcpts, n_ready, n_held, n_out;
+    int64_t oldest_ms;  // arrival of the recipient that came first; zero: none
 };
+bool schedule_domain_is_known(const struct schedule *schedule, uint32_t domain);
 uint32_t schedule_domain_find(const struct schedule *schedule, struct view name);
 void schedule_domain(const struct schedule *schedule, uint32_t domain,
                      struct schedule_domain_info *info);
@@ -267,6 +278,8 @@ struct schedule_lane_info {
 uint32_t schedule_next_lane(const struct schedule *schedule, uint32_t lane); // start with zero
 void schedule_lane(const struct schedule *schedule, uint32_t lane, io_time now,
                    struct schedule_lane_info *info);
+bool schedule_lane_is_known(const struct schedule *schedule, uint32_t lane);
+struct view schedule_lane_connector(const struct schedule *schedule, uint32_t lane);
 uint32_t schedule_lane_find(const struct schedule *schedule, struct view key);
 uint32_t schedule_lane_domain(const struct schedule *schedule, uint32_t lane, uint32_t after);
 
@@ -287,6 +300,10 @@ void schedule_cursor_open(struct schedule *schedule, struct schedule_cursor *cur
                           enum schedule_select select, uint64_t key);
 uint32_t schedule_cursor_next(struct schedule *schedule, struct schedule_cursor *cursor);
 void schedule_cursor_close(struct schedule_cursor *cursor);
+// The next recipient behind handle `at` with that hash among the following `budget` handles; zero and
+// `*at` zero: the end; zero else: go on from `*at`. For one address in the whole queue, in memory order.
+uint32_t schedule_scan(const struct schedule *schedule, uint32_t address_hash, unsigned budget,
+                       uint32_t *at);
 
 struct schedule_counts {
     uint64_t messages, rcpts, ready, waiting, held, out;

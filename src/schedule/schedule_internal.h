@@ -52,6 +52,7 @@ struct rcpt {
     struct chain_link of_domain;
     struct chain_link of_message;
     uint32_t domain, message;
+    uint32_t address_hash;
     uint32_t tried;                    // second of its last own attempt; zero: none
     uint16_t rounds, cause;
     uint8_t dot_losses;

@@ -173,9 +173,21 @@ static enum schedule_take rest(struct schedule *s, struct lane *lane, struct ses
     list_append(&s->warm, &session->queue);
     lane->n_warm++;
     heap_insert(&s->session_timers, &session->timer, s->now + WARM_MS);
-    if (lane->n_ready > 0)
-        lane_want(s, lane); // the rate holds it: its timer must be set
     return SCHEDULE_TAKE_WAIT;
+}
+
+static void take_some(struct schedule *s, struct lane *lane, struct session *session,
+                      struct schedule_transaction *transactions, size_t max, size_t *n) {
+    size_t share = fair_share(lane, max);
+    if (lane->way.max_messages_per_connection > 0)
+        share = size_min(share, lane->way.max_messages_per_connection - session->n_taken);
+    while (*n < share && rate_allows(s, lane) && take_one(s, lane, &transactions[*n])) {
+        rate_count(s, lane);
+        ++*n;
+    }
+    session->n_taken += (unsigned)*n;
+    if (lane->n_ready > 0)
+        lane_want(s, lane);
 }
 
 enum schedule_take schedule_take(struct schedule *s, uint32_t number, io_time now,
@@ -196,19 +208,23 @@ enum schedule_take schedule_take(struct schedule *s, uint32_t number, io_time no
         session->state = SESSION_ENDING;
         return SCHEDULE_TAKE_END;
     }
-    size_t share = fair_share(lane, max);
-    if (lane->way.max_messages_per_connection > 0)
-        share = size_min(share, lane->way.max_messages_per_connection - session->n_taken);
-    while (*n < share && rate_allows(s, lane) && take_one(s, lane, &transactions[*n])) {
-        rate_count(s, lane);
-        ++*n;
-    }
-    session->n_taken += (unsigned)*n;
-    if (*n == 0)
-        return rest(s, lane, session);
-    if (lane->n_ready > 0)
-        lane_want(s, lane);
-    return SCHEDULE_TAKE_WORK;
+    take_some(s, lane, session, transactions, max, n);
+    return *n > 0 ? SCHEDULE_TAKE_WORK : rest(s, lane, session);
+}
+
+enum schedule_take schedule_take_ahead(struct schedule *s, uint32_t number, io_time now,
+                                       struct schedule_transaction *transactions, size_t max,
+                                       size_t *n) {
+    ASSERT(max > 0);
+    schedule_advance(s, now);
+    *n = 0;
+    struct session *session = session_at(s, number);
+    struct lane *lane = lane_at(s, session->lane);
+    ASSERT(session->state == SESSION_BUSY);
+    // Only what no other session of the lane could take at once.
+    if (!must_end(s, lane, session) && lane->n_ready >= lane_limit(lane) && lane->n_warm == 0)
+        take_some(s, lane, session, transactions, max, n);
+    return *n > 0 ? SCHEDULE_TAKE_WORK : SCHEDULE_TAKE_WAIT;
 }
 
 // --- Results --------------------------------------------------------------------------------------

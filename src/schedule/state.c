@@ -108,6 +108,7 @@ static void add_rcpt(struct schedule *s, uint32_t message_number,
     struct rcpt *rcpt = rcpt_at(s, number);
     *rcpt = (struct rcpt){.domain = domain->number,
                           .message = message_number,
+                          .address_hash = add->address_hash,
                           .rounds = add->rounds,
                           .cause = add->cause,
                           .dot_losses = add->dot_losses,

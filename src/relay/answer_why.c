@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// `why`: what keeps a message, the mail of an address or the mail of a domain from being delivered; or,
+// for what is gone, how it ended. The queue answers what is now, the ledger what was.
+#include "relay/relay_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MESSAGES_MAX = 100, ATTEMPTS_MAX = 20, SCAN_A_TURN = 4096, LANES_MAX = 20 };
+
+struct name {
+    struct spool_id id;
+    uint32_t index;
+};
+
+struct why {
+    struct relay *relay;
+    const struct relay_ask *ask;
+    struct view text;
+    struct arena arena;
+    struct ledger_query history;
+    struct attempt **attempts; // newest first
+    size_t n_attempts;
+    bool is_complete;
+    struct name *found; // recipients by name: handles do not outlive a wait
+    size_t n_found;
+    uint64_t n_matches;
+    uint32_t domain; // of the question, or zero
+    uint32_t lanes[LANES_MAX], domains[LANES_MAX]; // that the found wait for
+    size_t n_lanes, n_domains;
+};
+
+// --- Finding --------------------------------------------------------------------------------------
+
+static void see(uint32_t *handles, size_t *n, uint32_t handle) {
+    for (size_t i = 0; i < *n; i++)
+        if (handles[i] == handle)
+            return;
+    if (*n < LANES_MAX)
+        handles[(*n)++] = handle;
+}
+
+static void see_domain(struct why *why, uint32_t number) {
+    struct schedule_domain_info domain;
+    schedule_domain(why->relay->schedule, number, &domain);
+    if (domain.lane != 0)
+        see(why->lanes, &why->n_lanes, domain.lane);
+    else
+        see(why->domains, &why->n_domains, number);
+}
+
+static void found(struct why *why, uint32_t rcpt, uint64_t first) {
+    uint64_t place = why->n_matches++;
+    if (place < first || why->n_found == MESSAGES_MAX)
+        return;
+    struct schedule_rcpt_info info;
+    schedule_rcpt(why->relay->schedule, rcpt, &info);
+    why->found[why->n_found++] = (struct name){info.id, info.index};
+    see_domain(why, info.domain);
+}
+
+static void find_id(struct why *why, struct spool_id id, uint64_t first) {
+    struct schedule *schedule = why->relay->schedule;
+    uint32_t message = schedule_find(schedule, id);
+    uint32_t rcpt = message == 0 ? 0 : schedule_message_rcpt(schedule, message);
+    for (; rcpt != 0; rcpt = schedule_next_rcpt(schedule, rcpt))
+        found(why, rcpt, first);
+}
+
+// To it, in memory order; and from it.
+IO_WAITS static void find_address(struct why *why, uint64_t first) {
+    struct relay *relay = why->relay;
+    uint32_t hash = relay_address_hash(relay, why->text), at = 0, rcpt;
+    do {
+        while ((rcpt = schedule_scan(relay->schedule, hash, SCAN_A_TURN, &at)) != 0)
+            found(why, rcpt, first);
+        io_yield();
+    } while (at != 0);
+    struct schedule_cursor cursor;
+    schedule_cursor_open(relay->schedule, &cursor, SCHEDULE_SELECT_SENDER,
+                         relay_sender_hash(relay, why->text));
+    while (why->n_found < MESSAGES_MAX &&
+           (rcpt = schedule_cursor_next(relay->schedule, &cursor)) != 0)
+        found(why, rcpt, first);
+    schedule_cursor_close(&cursor);
+}
+
+static void find_domain(struct why *why, uint64_t first) {
+    struct relay *relay = why->relay;
+    struct schedule_domain_info info;
+    char name[256];
+    struct view domain = view_take(why->text, sizeof name);
+    for (size_t i = 0; i < domain.len; i++)
+        name[i] = ascii_lower(domain.ptr[i]);
+    why->domain = schedule_domain_find(relay->schedule, view_from(name, domain.len));
+    if (why->domain == 0)
+        return;
+    see_domain(why, why->domain);
+    schedule_domain(relay->schedule, why->domain, &info);
+    struct schedule_cursor cursor;
+    uint32_t rcpt;
+    schedule_cursor_open(relay->schedule, &cursor, SCHEDULE_SELECT_DOMAIN, why->domain);
+    while (why->n_found < MESSAGES_MAX &&
+           (rcpt = schedule_cursor_next(relay->schedule, &cursor)) != 0)
+        found(why, rcpt, first);
+    schedule_cursor_close(&cursor);
+    why->n_matches = info.n_rcpts;
+}
+
+IO_WAITS static void find(struct why *why, uint64_t first) {
+    struct spool_id id;
+    why->found = arena_alloc(&why->arena, MESSAGES_MAX * sizeof *why->found);
+    if (why->found == NULL)
+        return;
+    if (spool_id_parse(why->text, &id)) {
+        why->history.message_id = why->text;
+        find_id(why, id, first);
+    } else if (view_find_char(why->text, '@') < why->text.len) {
+        why->history.recipient = why->text;
+        find_address(why, first);
+    } else {
+        why->history.domain = why->text;
+        find_domain(why, first);
+    }
+}
+
+// --- Showing --------------------------------------------------------------------------------------
+
+static bool speaks_of(const struct attempt *attempt, struct view id) {
+    for (size_t i = 0; i < attempt->n_results; i++)
+        if (view_equals(attempt->results[i].message_id, id))
+            return true;
+    return false;
+}
+
+static void put_attempts(const struct why *why, struct view id, struct json_writer *json) {
+    json_key(json, "attempts");
+    json_array_begin(json);
+    for (size_t i = 0; i < why->n_attempts; i++)
+        if (view_is_empty(id) || speaks_of(why->attempts[i], id))
+            attempt_write_json(why->attempts[i], json);
+    json_array_end(json);
+}
+
+static void put_lanes(struct why *why, struct json_writer *json) {
+    struct relay *relay = why->relay;
+    json_key(json, "lanes");
+    json_array_begin(json);
+    for (size_t i = 0; i < why->n_lanes; i++) {
+        if (!schedule_lane_is_known(relay->schedule, why->lanes[i]))
+            continue;
+        json_object_begin(json);
+        relay_put_lane(relay, why->lanes[i], &why->arena, json);
+        json_object_end(json);
+    }
+    for (size_t i = 0; i < why->n_domains; i++) {
+        if (!schedule_domain_is_known(relay->schedule, why->domains[i]))
+            continue;
+        json_object_begin(json);
+        relay_put_domain(relay, why->domains[i], &why->arena, json);
+        json_object_end(json);
+    }
+    json_array_end(json);
+}
+
+IO_WAITS static void put_messages(struct why *why, struct json_writer *json) {
+    struct relay *relay = why->relay;
+    json_key(json, "messages");
+    json_array_begin(json);
+    for (size_t i = 0; i < why->n_found; i++) {
+        struct arena arena;
+        struct relay_shown shown;
+        uint32_t rcpt = relay_rcpt_find(relay, why->found[i].id, why->found[i].index);
+        if (rcpt == 0)
+            continue; // it was delivered a moment ago
+        char id[SPOOL_ID_TEXT_SIZE];
+        arena_init(&arena, 4 * (size_t)RELAY_ANSWER_ARENA);
+        relay_show(relay, rcpt, &arena, &shown);
+        json_object_begin(json);
+        relay_put_recipient(relay, &shown, &arena, json);
+        put_attempts(why, view_from(id, spool_id_format(why->found[i].id, id)), json);
+        json_object_end(json);
+        arena_finish(&arena);
+    }
+    json_array_end(json);
+}
+
+IO_WAITS static void read_history(struct why *why) {
+    why->history.limit = ATTEMPTS_MAX;
+    struct attempt *attempts = NULL;
+    why->is_complete = ledger_attempts(why->relay->ledger, &why->history, &why->arena, &attempts,
+                                       &why->n_attempts) == LEDGER_COMPLETE;
+    why->attempts = arena_alloc(&why->arena, (why->n_attempts + 1) * sizeof(struct attempt *));
+    for (size_t i = 0; why->attempts != NULL && i < why->n_attempts; i++)
+        why->attempts[i] = &attempts[i];
+    if (why->attempts == NULL)
+        why->n_attempts = 0;
+}
+
+bool relay_answer_why(struct relay *relay, const struct relay_ask *ask, struct json_writer *json,
+                      struct error *error) {
+    uint64_t first = 0;
+    if (ask->cursor.len > 0 && !view_to_u64(ask->cursor, &first))
+        return error_set(error, "the cursor is none that an answer gave");
+    struct why *why = mem_alloc_zero(sizeof *why);
+    *why = (struct why){.relay = relay, .ask = ask, .text = view_trim(ask->text)};
+    arena_init(&why->arena, 4 * (size_t)RELAY_ANSWER_ARENA);
+    find(why, first);
+    json_put_int(json, "schema", 1);
+    json_put_string(json, "query", why->text);
+    json_put_int(json, "matches", (int64_t)why->n_matches);
+    put_lanes(why, json);
+    uint64_t shown = first + why->n_found;
+    bool is_more = why->n_matches > shown && why->n_found > 0;
+    read_history(why);
+    put_messages(why, json);
+    put_attempts(why, VIEW_NONE, json);
+    json_put_string(json, "history", why->is_complete ? VIEW("complete") : VIEW("incomplete"));
+    char next[24];
+    snprintf(next, sizeof next, "%llu", (unsigned long long)shown);
+    json_put_string(json, "next", is_more ? view_of(next) : VIEW_NONE);
+    bool is_known = why->n_matches > 0 || why->n_attempts > 0 || why->domain != 0;
+    if (!is_known)
+        error_set(error, "nothing is known of \"%.*s\"", VIEW_ARG(view_take(why->text, 200)));
+    arena_finish(&why->arena);
+    free(why);
+    return is_known;
+}
