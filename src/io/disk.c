@@ -41,10 +41,12 @@ struct io_result io_dir_list(struct io_dir *dir, void (*visit)(const char *name,
     struct disk_request request = {.verb = DISK_DIR_LIST, .dir = dir};
     ASSERT(visit);
     struct io_result result = run(&request);
-    const char *end = request.names + request.names_bytes;
     io_no_switch_begin();
-    for (const char *name = request.names; io_is_ok(result) && name < end; name += strlen(name) + 1)
+    for (size_t at = 0; io_is_ok(result) && at < request.names_bytes;) {
+        const char *name = request.names + at;
         visit(name, arg);
+        at += strlen(name) + 1;
+    }
     io_no_switch_end();
     free(request.names);
     return result;

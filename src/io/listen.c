@@ -138,20 +138,31 @@ static bool is_passing(int sys_errno) {
     }
 }
 
-// The caller hears of the shortage each time, but never more often than connections are shed or
-// every 50 ms.
-static struct io_result shed(struct socket_listener *listener, int sys_errno) {
-    int taken = -1;
-    if ((sys_errno == EMFILE || sys_errno == ENFILE) && listener->reserve >= 0) {
+// Takes the first connection that waits and closes it. False: none waited, the kernel had only
+// looked for a descriptor first.
+static bool shed(struct socket_listener *listener) {
+    if (listener->reserve >= 0)
         close(listener->reserve);
-        taken = accept4(listener->descriptor.number, NULL, NULL, SOCK_CLOEXEC);
-        if (taken >= 0)
-            close(taken);
-        listener->reserve = open_reserve();
+    int taken = accept4(listener->descriptor.number, NULL, NULL, SOCK_CLOEXEC);
+    bool is_none = taken < 0 && errno == EAGAIN;
+    if (taken >= 0)
+        close(taken);
+    listener->reserve = open_reserve();
+    // Without a reserve nothing was shed: the pause keeps the caller from spinning.
+    if (taken < 0 && !is_none)
+        io_sleep(io_after(SHORTAGE_PAUSE_MS));
+    return !is_none;
+}
+
+// Of an accept that failed: IO_OK means try again.
+static struct io_result accept_failed(struct socket_listener *listener, int sys_errno) {
+    if (is_passing(sys_errno))
+        return result_of(IO_OK);
+    if (sys_errno == EAGAIN || ((sys_errno == EMFILE || sys_errno == ENFILE) && !shed(listener))) {
+        listener->descriptor.is_readable = false;
+        return result_of(IO_OK);
     }
-    if (listener->reserve < 0)
-        listener->reserve = open_reserve();
-    if (taken < 0)
+    if (sys_errno == ENOMEM || sys_errno == ENOBUFS)
         io_sleep(io_after(SHORTAGE_PAUSE_MS));
     return result_errno(sys_errno);
 }
@@ -186,10 +197,10 @@ static struct io_result listener_accept(struct io_listener *base, io_time deadli
     listener_adopt(base);
     descriptor_check(descriptor, &descriptor->readers);
     bool is_last = false;
-    enum io_status status = fiber_enter_wait();
-    while (status == IO_OK) {
+    struct io_result result = result_of(fiber_enter_wait());
+    while (result.status == IO_OK) {
         if (!descriptor->is_readable) {
-            status = descriptor_await_read(descriptor, deadline, &is_last, "accept");
+            result.status = descriptor_await_read(descriptor, deadline, &is_last, "accept");
             continue;
         }
         struct sockaddr_storage name = {0};
@@ -198,12 +209,9 @@ static struct io_result listener_accept(struct io_listener *base, io_time deadli
                              SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (number >= 0)
             return make_stream(listener, number, &name, stream);
-        if (errno == EAGAIN)
-            descriptor->is_readable = false;
-        else if (!is_passing(errno))
-            return shed(listener, errno);
+        result = accept_failed(listener, errno);
     }
-    return result_of(status);
+    return result;
 }
 
 static void listener_close(struct io_listener *base) {

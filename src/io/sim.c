@@ -99,18 +99,14 @@ static void sim_wake(struct io_loop *loop) {
     ASSERT(loop == io_this_loop); // a simulated run has one thread
 }
 
-// False: nothing more happens until then.
-static bool step(struct sim *sim, io_time until) {
+// To the next thing that happens; false: there is none until then.
+static bool advance(struct sim *sim, io_time until) {
     struct io_loop *loop = sim->loop;
-    loop_turn(loop);
     bool is_busy = !list_is_empty(&loop->ready) || loop_has_notes(loop);
     io_time next = is_busy ? sim->now : timer_next(loop);
-    if (next > until) {
-        if (until != IO_NEVER)
-            move_clock(sim, until);
-        return false;
-    }
-    if (next == IO_NEVER)
+    if (next > until && until != IO_NEVER)
+        move_clock(sim, until);
+    if (next > until || next == IO_NEVER)
         return false;
     move_clock(sim, next);
     return true;
@@ -119,9 +115,10 @@ static bool step(struct sim *sim, io_time until) {
 void sim_run(struct sim *sim, io_time until) {
     ASSERT(sim->loop == io_this_loop && !sim->loop->current);
     sim->is_stopped = false;
-    while (!sim->is_stopped && (sim->loop->fibers_now > 0 || loop_has_notes(sim->loop)))
-        if (!step(sim, until))
-            return;
+    do
+        loop_turn(sim->loop);
+    while (!sim->is_stopped && (sim->loop->fibers_now > 0 || loop_has_notes(sim->loop)) &&
+           advance(sim, until));
 }
 
 void sim_stop(struct sim *sim) {
@@ -133,15 +130,20 @@ static size_t n_callers(const struct io_loop *home) {
     return io_this_loop->current && io_this_loop->current->home == home ? 1 : 0;
 }
 
+static bool goes_on(struct io_loop *home, size_t n_rest) {
+    return !atomic_load(&home->is_stopping) && home->n_fibers > n_rest;
+}
+
 static void sim_run_inside(struct io_loop *home) {
     size_t n_rest = n_callers(home);
-    while (!atomic_load(&home->is_stopping) && home->n_fibers > n_rest) {
-        if (io_this_loop->current) {
+    if (io_this_loop->current) {
+        while (goes_on(home, n_rest))
             if (fiber_wait(&home->idle, IO_NEVER, "loop") == IO_CANCELED)
                 break;
-        } else if (!step(home->real->sim, IO_NEVER)) {
-            break;
-        }
+    } else {
+        do
+            loop_turn(home->real);
+        while (goes_on(home, n_rest) && advance(home->real->sim, IO_NEVER));
     }
     atomic_store(&home->is_stopping, false);
 }

@@ -94,8 +94,9 @@ static void take_data(struct packet *packet) {
     ASSERT(from->n_in_flight >= packet->len);
     from->n_in_flight -= packet->len;
     fiber_wake_all(&from->writers);
-    if (to->is_closed || to->connection->is_closed_between) {
-        if (packet->len > 0)
+    bool is_gone = to->is_closed || to->connection->is_closed_between;
+    if (is_gone || to->sys_errno) {
+        if (is_gone)
             send_packet(to, PACKET_RST, NULL, 0);
         free(packet);
         return;
