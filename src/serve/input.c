@@ -28,7 +28,7 @@ static void say_lost(struct session *session, const struct io_result *result) {
     char client[ADDRESS_TEXT_SIZE];
     if (!session->has_mail)
         return;
-    address_format(&session->stream->peer, client, sizeof(client));
+    address_format(&session->peer, client, sizeof(client));
     log_info("serve",
              "lost: client=%s helo=%s from=<%.*s>: the connection ended inside a transaction%s%s",
              client, session->helo, VIEW_ARG(session->envelope.sender),

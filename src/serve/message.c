@@ -55,7 +55,7 @@ static IO_WAITS void write_trace(struct message *message) {
     struct mail_envelope *envelope = &session->envelope;
     struct mail_received received = {
         .client_name = view_of(session->helo),
-        .client = session->stream->peer,
+        .client = session->peer,
         .hostname = view_of(session->config->hostname),
         // RFC 3848.
         .protocol = session->is_tls     ? VIEW("ESMTPS")
@@ -264,7 +264,7 @@ static void accept_message(struct message *message) {
     struct serve *serve = session->serve;
     struct mail_envelope *envelope = &session->envelope;
     char client[ADDRESS_TEXT_SIZE];
-    address_format(&session->stream->peer, client, sizeof(client));
+    address_format(&session->peer, client, sizeof(client));
     serve->options.hooks.accepted(serve->options.hooks.arg, message->id, envelope, message->body);
     log_info("serve", "%s: from=<%.*s> rcpts=%zu size=%llu client=%s helo=%s listener=%s tls=%s",
              message->id_text, VIEW_ARG(envelope->sender), envelope->n_recipients,

@@ -40,7 +40,7 @@ void session_fault(struct session *session, struct view line) {
 
 void session_log_refused(struct session *session, const char *reply) {
     char client[ADDRESS_TEXT_SIZE];
-    address_format(&session->stream->peer, client, sizeof(client));
+    address_format(&session->peer, client, sizeof(client));
     log_info("serve", "refused: client=%s helo=%s listener=%s from=<%.*s>: %s", client,
              session->helo, session->listener_name, VIEW_ARG(session->envelope.sender), reply);
 }

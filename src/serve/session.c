@@ -28,6 +28,7 @@ struct session *session_create(struct serve *serve, const char *name, struct io_
     struct session *session = mem_alloc_zero(sizeof(*session));
     session->serve = serve;
     session->stream = stream;
+    session->peer = stream->peer;
     session->config = serve->options.config(serve->options.config_arg);
     session->client = spool_client_get(serve->options.spool, &stream->peer);
     session->may_relay = config_accepts_client(session->config, &stream->peer);
@@ -48,7 +49,7 @@ struct session *session_create(struct serve *serve, const char *name, struct io_
 static void destroy(struct session *session) {
     session_reset_transaction(session);
     if (session->is_admitted)
-        serve_limits_leave(session->serve->limits, &session->stream->peer);
+        serve_limits_leave(session->serve->limits, &session->peer);
     atomic_fetch_sub_explicit(&session->serve->counts.sessions_now, 1, memory_order_relaxed);
     list_remove(&session->link);
     io_close(session->stream);
@@ -63,7 +64,7 @@ static void destroy(struct session *session) {
 }
 
 static bool admit(struct session *session) {
-    switch (serve_limits_enter(session->serve->limits, &session->stream->peer, session->config)) {
+    switch (serve_limits_enter(session->serve->limits, &session->peer, session->config)) {
     case SERVE_FULL: session_dismiss(session, "4.3.2", "Too many sessions"); return false;
     case SERVE_FULL_FOR_CLIENT:
         session_dismiss(session, "4.7.0", "Too many sessions from your address");
@@ -140,9 +141,11 @@ static IO_WAITS void shake_hands(struct session *session, struct tls_context *co
         begin_encrypted(session, &tls);
         return;
     }
-    log_info("serve", "lost: helo=%s listener=%s: the TLS handshake failed: %.*s", session->helo,
-             session->listener_name, VIEW_ARG(fact.text));
-    session->is_over = true;
+    char client[ADDRESS_TEXT_SIZE];
+    address_format(&session->peer, client, sizeof(client));
+    log_info("serve", "lost: client=%s helo=%s listener=%s: the TLS handshake failed: %.*s", client,
+             session->helo, session->listener_name, VIEW_ARG(fact.text));
+    session->is_over = true; // and the stream is gone
 }
 
 static IO_WAITS void hear_starttls(struct session *session, struct view rest) {
@@ -227,7 +230,7 @@ static void begin_transaction(struct session *session, const struct smtp_path *p
         .sender = arena_copy(&session->arena, path->address),
         .recipients = recipients,
         .body = params->body_8bitmime ? MAIL_BODY_8BITMIME : MAIL_BODY_7BIT,
-        .client = session->stream->peer,
+        .client = session->peer,
     };
     ASSERT(session->envelope.sender.ptr != NULL);
     session->has_mail = true;
@@ -264,7 +267,7 @@ static void hear_mail(struct session *session, struct view rest) {
 
 static void deny_relay(struct session *session) {
     char client[ADDRESS_TEXT_SIZE], reply[160];
-    address_format(&session->stream->peer, client, sizeof(client));
+    address_format(&session->peer, client, sizeof(client));
     snprintf(reply, sizeof(reply), "550 5.7.1 Relaying denied: %s is not in accept_from", client);
     if (!session->said_relay_denied)
         session_log_refused(session, reply);

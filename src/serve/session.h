@@ -47,7 +47,8 @@ struct session {
     struct serve *serve;
     struct list link; // of serve->sessions
     struct io_fiber *fiber;
-    struct io_stream *stream;
+    struct io_stream *stream; // NULL after a failed handshake
+    struct address peer;
     struct config *config;
     struct spool_client *client; // the budget of memory of this address
     char listener_name[64];      // a copy: the listener may be closed before the session
