@@ -7,21 +7,20 @@
 
 #include <stdlib.h>
 
-// Bytes stay behind the headroom, whose last bytes are always free to be written.
 static void make_room(struct session *session) {
     if (!session->bytes) {
-        session->bytes = mem_alloc(SESSION_HEADROOM_BYTES + SESSION_INPUT_BYTES);
-        session->begin = session->end = SESSION_HEADROOM_BYTES;
+        session->bytes = mem_alloc(SESSION_INPUT_BYTES);
+        session->begin = session->end = 0;
     }
     if (session->begin == session->end) {
-        session->begin = session->end = SESSION_HEADROOM_BYTES;
-    } else if (session->end == SESSION_HEADROOM_BYTES + SESSION_INPUT_BYTES) {
+        session->begin = session->end = 0;
+    } else if (session->end == SESSION_INPUT_BYTES) {
         struct view left = session_input(session);
-        memmove(session->bytes + SESSION_HEADROOM_BYTES, left.ptr, left.len);
-        session->begin = SESSION_HEADROOM_BYTES;
-        session->end = SESSION_HEADROOM_BYTES + left.len;
+        memmove(session->bytes, left.ptr, left.len);
+        session->begin = 0;
+        session->end = left.len;
     }
-    ASSERT(session->end < SESSION_HEADROOM_BYTES + SESSION_INPUT_BYTES);
+    ASSERT(session->end < SESSION_INPUT_BYTES);
 }
 
 static void say_lost(struct session *session, const struct io_result *result) {
@@ -51,9 +50,8 @@ static void end_session(struct session *session, const struct io_result *result)
 
 static IO_WAITS struct io_result read_bytes(struct session *session, io_time deadline) {
     make_room(session);
-    struct io_result result =
-        io_read(session->stream, session->bytes + session->end,
-                SESSION_HEADROOM_BYTES + SESSION_INPUT_BYTES - session->end, deadline);
+    struct io_result result = io_read(session->stream, session->bytes + session->end,
+                                      SESSION_INPUT_BYTES - session->end, deadline);
     session->end += result.bytes;
     return result;
 }
@@ -67,8 +65,7 @@ bool session_read_more(struct session *session, io_time deadline) {
     return !session->is_over;
 }
 
-// --- Rest
-// -----------------------------------------------------------------------------------------
+// --- Rest ----------------------------------------------------------------------------------------
 
 static void give_back(struct session *session) {
     ASSERT(session->begin == session->end && session->output.len == 0);
@@ -107,8 +104,7 @@ static IO_WAITS bool await_command(struct session *session, io_time deadline) {
     return !session->is_over;
 }
 
-// --- Lines
-// ----------------------------------------------------------------------------------------
+// --- Lines ---------------------------------------------------------------------------------------
 
 // True when the rest of an endless line has passed.
 static bool skip_line(struct session *session) {

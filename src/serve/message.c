@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // The message between 354 and the final dot, and what is said to it. It goes to the spool as it
-// arrives, behind a Received field with the spool's id (RFC 5321 4.4). A message that begins its
-// way here, with no Received field of its own, gets a Date and a Message-ID where it has none (RFC
-// 6409 8.1, 8.2); nothing else is ever added or changed.
+// arrives, behind a Received field with the spool's id (RFC 5321 4.4). Nothing else is added and
+// nothing is changed: what the client sent is what the next server gets, byte for byte.
 //
-// Unstuffing and what is added happen in the input buffer: the bytes between the reading place and
-// the bytes that were used are free, and the headroom before the buffer makes a few more. So the
+// Unstuffing happens in the input buffer, where the bytes behind the reading place are free. So the
 // body is copied once, into the spool.
 #include "serve/session.h"
 
 #include "base/log.h"
-#include "base/units.h"
 
 #include <stdio.h>
 
@@ -27,177 +24,21 @@ struct message {
     struct spool_id id;
     char id_text[SPOOL_ID_TEXT_SIZE];
     int64_t at_ms;
-    struct spool_body *body;
+    struct spool_body *body;  // NULL once it is clear that it will be refused
     enum spool_status status; // the first that was not SPOOL_OK
     struct smtp_data_reader reader;
     struct mail_header_scan scan;
-    bool holds_cr; // a CR of the header that ended a piece waits for its LF
-    bool is_too_big;
-    char made_message_id[300]; // where the message had none
 };
 
-// --- Into the spool
-// -------------------------------------------------------------------------------
+// --- What is wrong with it -----------------------------------------------------------------------
 
-static bool is_dropped(const struct message *message) {
-    return message->status != SPOOL_OK || message->is_too_big;
-}
-
-// What cannot be kept is read to its end, so that the client hears why.
-static IO_WAITS void append(struct message *message, struct view bytes) {
-    if (bytes.len == 0 || is_dropped(message))
-        return;
-    message->status = spool_body_append(message->body, bytes, io_after(SESSION_BLOCK_MS));
-}
-
-static IO_WAITS void write_trace(struct message *message) {
-    struct session *session = message->session;
-    struct mail_envelope *envelope = &session->envelope;
-    struct mail_received received = {
-        .client_name = view_of(session->helo),
-        .client = session->peer,
-        .hostname = view_of(session->config->hostname),
-        // RFC 3848.
-        .protocol = session->is_tls     ? VIEW("ESMTPS")
-                    : session->is_esmtp ? VIEW("ESMTP")
-                                        : VIEW("SMTP"),
-        .tls = view_of(session->tls),
-        .id = view_of(message->id_text),
-        .recipient = envelope->n_recipients == 1 ? envelope->recipients[0].address : VIEW_NONE,
-        .at_ms = message->at_ms,
-    };
-    buffer_clear(&session->trace);
-    mail_received_write(&received, &session->trace);
-    append(message, buffer_view(&session->trace));
-}
-
-// --- The header
-// -----------------------------------------------------------------------------------
-
-static IO_WAITS void add_missing_fields(struct message *message) {
-    const struct mail_header_scan *scan = &message->scan;
-    struct buffer *out = &message->session->trace;
-    if (scan->n_received > 0 || scan->n_fields == 0)
-        return; // on its way already, or no header at all
-    buffer_clear(out);
-    if (!scan->has_date) {
-        char date[UNITS_TIME_SIZE];
-        units_format_mail_date(message->at_ms, date, sizeof(date));
-        buffer_printf(out, "Date: %s\r\n", date);
-    }
-    if (!scan->has_message_id) {
-        snprintf(message->made_message_id, sizeof(message->made_message_id), "<%s@%.250s>",
-                 message->id_text, message->session->config->hostname);
-        buffer_printf(out, "Message-ID: %s\r\n", message->made_message_id);
-    }
-    append(message, buffer_view(out));
-}
-
-// Passes on a piece that may end the header: what is missing goes before the empty line. A CR at
-// its end waits, so that the empty line always comes whole.
-static IO_WAITS void pass_header(struct message *message, struct view piece) {
-    size_t before = message->scan.header_bytes;
-    message->holds_cr = piece.ptr[piece.len - 1] == '\r';
-    if (message->holds_cr)
-        piece.len--;
-    mail_header_scan_feed(&message->scan, piece);
-    if (!message->scan.is_done) {
-        append(message, piece);
-        return;
-    }
-    size_t header_len = message->scan.header_bytes - before;
-    size_t fields_len = header_len - size_min(header_len, 2);
-    append(message, view_take(piece, fields_len));
-    add_missing_fields(message);
-    append(message, view_skip(piece, fields_len));
-    if (message->holds_cr) {
-        message->holds_cr = false;
-        append(message, VIEW("\r"));
-    }
-}
-
-// --- The body
-// -------------------------------------------------------------------------------------
-
-// Gathers the unstuffed pieces of one read where they stand.
-struct gathering {
-    char *input; // the bytes being read
-    bool holds_cr;
-    char *begin, *end;
-};
-
-static void begin_gathering(struct gathering *gathering, struct view piece) {
-    bool is_inside = piece.ptr == gathering->input || piece.ptr == gathering->input + 1;
-    gathering->begin = gathering->input - (is_inside ? 0 : 4);
-    if (gathering->holds_cr)
-        *--gathering->begin = '\r';
-    gathering->end = gathering->begin + gathering->holds_cr;
-}
-
-static void gather(struct view piece, void *arg) {
-    struct gathering *gathering = arg;
-    if (!gathering->begin)
-        begin_gathering(gathering, piece);
-    if (gathering->end != piece.ptr)
-        memmove(gathering->end, piece.ptr, piece.len);
-    gathering->end += piece.len;
-}
-
-static IO_WAITS void keep(struct message *message, struct view piece) {
-    uint64_t size_max = message->session->config->max_message_size;
-    if (message->reader.n_bytes > size_max) {
-        message->is_too_big = true;
-        return;
-    }
-    if (message->scan.is_done)
-        append(message, piece);
-    else
-        pass_header(message, piece);
-}
-
-// Uses what is in the input buffer.
-static IO_WAITS enum smtp_data_event take_input(struct message *message) {
-    struct session *session = message->session;
-    struct gathering gathering = {.input = session->bytes + session->begin,
-                                  .holds_cr = message->holds_cr};
-    size_t used = 0;
-    ASSERT(session->begin >= SESSION_HEADROOM_BYTES);
-    enum smtp_data_event event =
-        smtp_data_read(&message->reader, session_input(session), &used, gather, &gathering);
-    session_use(session, used);
-    if (gathering.begin) {
-        message->holds_cr = false;
-        ASSERT(gathering.end <= session->bytes + session->begin);
-        keep(message, view_from(gathering.begin, (size_t)(gathering.end - gathering.begin)));
-    }
-    return event;
-}
-
-// False: the client went away, was too slow, or sends without end.
-static IO_WAITS bool read_to_the_dot(struct message *message) {
-    struct session *session = message->session;
-    io_time end = io_after(SESSION_MESSAGE_MS);
-    while (session_input(session).len == 0 || take_input(message) != SMTP_DATA_END) {
-        if (message->reader.n_bytes / 4 > session->config->max_message_size) {
-            session_reply(session, VIEW("552 5.3.4 Message too big for this server"));
-            session_dismiss(session, "4.3.4", "Message without end");
-            return false;
-        }
-        io_time deadline = io_after(SESSION_BLOCK_MS);
-        if (!session_read_more(session, deadline < end ? deadline : end))
-            return false;
-    }
-    return true;
-}
-
-// --- The answer
-// -----------------------------------------------------------------------------------
-
+// Of several faults the one that is told is the same however the bytes came in pieces.
 static enum message_fault judge(const struct message *message) {
     const struct smtp_data_reader *reader = &message->reader;
     if (reader->saw_bare_cr || reader->saw_bare_lf)
         return MESSAGE_BARE_LINE_END;
-    if (message->is_too_big || message->status == SPOOL_TOO_BIG)
+    if (reader->n_bytes > message->session->config->max_message_size ||
+        message->status == SPOOL_TOO_BIG)
         return MESSAGE_TOO_BIG;
     if (message->scan.n_received > SESSION_RECEIVED_MAX)
         return MESSAGE_LOOP;
@@ -225,6 +66,96 @@ static const char *explain(const struct message *message, enum message_fault fau
     }
 }
 
+// --- Into the spool ------------------------------------------------------------------------------
+
+// What cannot be kept is read to its end, so that the client hears why; its memory is given back
+// at once.
+static IO_WAITS void append(struct message *message, struct view bytes) {
+    if (message->body && judge(message) == MESSAGE_WELL)
+        message->status = spool_body_append(message->body, bytes, io_after(SESSION_BLOCK_MS));
+    if (judge(message) == MESSAGE_WELL)
+        return;
+    spool_body_unref(message->body);
+    message->body = NULL;
+}
+
+static IO_WAITS void write_trace(struct message *message) {
+    struct session *session = message->session;
+    struct mail_envelope *envelope = &session->envelope;
+    struct mail_received received = {
+        .client_name = view_of(session->helo),
+        .client = session->peer,
+        .hostname = view_of(session->config->hostname),
+        // RFC 3848.
+        .protocol = session->is_tls     ? VIEW("ESMTPS")
+                    : session->is_esmtp ? VIEW("ESMTP")
+                                        : VIEW("SMTP"),
+        .tls = view_of(session->tls),
+        .id = view_of(message->id_text),
+        .recipient = envelope->n_recipients == 1 ? envelope->recipients[0].address : VIEW_NONE,
+        .at_ms = message->at_ms,
+    };
+    buffer_clear(&session->trace);
+    mail_received_write(&received, &session->trace);
+    append(message, buffer_view(&session->trace));
+}
+
+// --- The bytes -----------------------------------------------------------------------------------
+
+// Gathers the unstuffed pieces of one read where they stand.
+struct gathering {
+    struct view input; // the bytes being read
+    char *begin, *end;
+};
+
+static void gather(struct view piece, void *arg) {
+    struct gathering *gathering = arg;
+    // From outside of the input comes only what makes it clear that the message is refused.
+    if ((uintptr_t)piece.ptr - (uintptr_t)gathering->input.ptr >= gathering->input.len)
+        return;
+    if (!gathering->begin)
+        gathering->begin = gathering->end = (char *)(uintptr_t)piece.ptr;
+    if (gathering->end != piece.ptr)
+        memmove(gathering->end, piece.ptr, piece.len);
+    gathering->end += piece.len;
+}
+
+// Uses what is in the input buffer.
+static IO_WAITS enum smtp_data_event take_input(struct message *message) {
+    struct session *session = message->session;
+    struct gathering gathering = {.input = session_input(session)};
+    size_t used = 0;
+    enum smtp_data_event event =
+        smtp_data_read(&message->reader, gathering.input, &used, gather, &gathering);
+    session_use(session, used);
+    if (!gathering.begin)
+        return event;
+    struct view bytes = view_from(gathering.begin, (size_t)(gathering.end - gathering.begin));
+    if (!message->scan.is_done)
+        mail_header_scan_feed(&message->scan, bytes);
+    append(message, bytes);
+    return event;
+}
+
+// False: the client went away, was too slow, or sends without end.
+static IO_WAITS bool read_to_the_dot(struct message *message) {
+    struct session *session = message->session;
+    io_time end = io_after(SESSION_MESSAGE_MS);
+    while (session_input(session).len == 0 || take_input(message) != SMTP_DATA_END) {
+        if (message->reader.n_bytes / 4 > session->config->max_message_size) {
+            session_reply(session, VIEW("552 5.3.4 Message too big for this server"));
+            session_dismiss(session, "4.3.4", "Message without end");
+            return false;
+        }
+        io_time deadline = io_after(SESSION_BLOCK_MS);
+        if (!session_read_more(session, deadline < end ? deadline : end))
+            return false;
+    }
+    return true;
+}
+
+// --- The answer ----------------------------------------------------------------------------------
+
 static void fill_envelope(struct message *message) {
     struct session *session = message->session;
     struct mail_envelope *envelope = &session->envelope;
@@ -235,8 +166,7 @@ static void fill_envelope(struct message *message) {
     envelope->listener = view_of(session->listener_name);
     envelope->tls = view_of(session->tls);
     envelope->n_received = message->scan.n_received;
-    envelope->message_id = message->scan.has_message_id ? view_of(message->scan.message_id)
-                                                        : view_of(message->made_message_id);
+    envelope->message_id = view_of(message->scan.message_id);
 }
 
 // Waits until the message is on disk.
@@ -279,8 +209,6 @@ static void accept_message(struct message *message) {
 }
 
 static IO_WAITS void answer(struct message *message) {
-    if (!message->scan.is_done && !is_dropped(message))
-        add_missing_fields(message); // the header is all there is
     enum message_fault fault = judge(message);
     if (fault == MESSAGE_WELL) {
         message->status = store(message);

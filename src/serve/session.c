@@ -14,8 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// --- Coming in
-// ------------------------------------------------------------------------------------
+// --- Coming in -----------------------------------------------------------------------------------
 
 static const struct config_listener *listener_named(const struct config *config, const char *name) {
     for (size_t i = 0; i < config->n_listeners; i++)
@@ -73,15 +72,13 @@ static bool admit(struct session *session) {
     }
 }
 
-// --- The greeting (RFC 5321 3.1)
-// ------------------------------------------------------------------
+// --- The greeting (RFC 5321 3.1) -----------------------------------------------------------------
 
 static void greet(struct session *session) {
     session_reply_printf(session, "220 %.255s ESMTP Postrider", session->config->hostname);
 }
 
-// --- HELO and EHLO (RFC 5321 4.1.1.1)
-// -------------------------------------------------------------
+// --- HELO and EHLO (RFC 5321 4.1.1.1) ------------------------------------------------------------
 
 // What the client calls itself is written down and never held against it: machines inside an
 // organisation are called all kinds of things.
@@ -122,8 +119,7 @@ static void hear_ehlo(struct session *session, struct view rest) {
     session_reply(session, VIEW("250 ENHANCEDSTATUSCODES")); // RFC 2034
 }
 
-// --- STARTTLS (RFC 3207)
-// --------------------------------------------------------------------------
+// --- STARTTLS (RFC 3207) -------------------------------------------------------------------------
 
 // RFC 3207 4.2: what was said before the handshake is forgotten.
 static void begin_encrypted(struct session *session, const struct tls_session *tls) {
@@ -176,8 +172,7 @@ static IO_WAITS void hear_starttls(struct session *session, struct view rest) {
     tls_context_unref(context);
 }
 
-// --- MAIL (RFC 5321 4.1.1.2)
-// ----------------------------------------------------------------------
+// --- MAIL (RFC 5321 4.1.1.2) ---------------------------------------------------------------------
 
 static struct view explain_syntax(enum smtp_syntax syntax, struct view path_reply) {
     switch (syntax) {
@@ -262,8 +257,7 @@ static void hear_mail(struct session *session, struct view rest) {
         begin_transaction(session, &path, &params);
 }
 
-// --- RCPT (RFC 5321 4.1.1.3)
-// ----------------------------------------------------------------------
+// --- RCPT (RFC 5321 4.1.1.3) ---------------------------------------------------------------------
 
 static void deny_relay(struct session *session) {
     char client[ADDRESS_TEXT_SIZE], reply[160];
@@ -345,8 +339,7 @@ static void hear_rcpt(struct session *session, struct view rest) {
         session_reply(session, VIEW("250 2.1.5 Ok"));
 }
 
-// --- DATA (RFC 5321 4.1.1.4)
-// ----------------------------------------------------------------------
+// --- DATA (RFC 5321 4.1.1.4) ---------------------------------------------------------------------
 
 static IO_WAITS void hear_data(struct session *session, struct view rest) {
     if (rest.len) {
@@ -366,8 +359,7 @@ static IO_WAITS void hear_data(struct session *session, struct view rest) {
     session_reset_transaction(session);
 }
 
-// --- The rest (RFC 5321 4.1.1.5 to 4.1.1.10)
-// ------------------------------------------------------
+// --- The rest (RFC 5321 4.1.1.5 to 4.1.1.10) -----------------------------------------------------
 
 void session_reset_transaction(struct session *session) {
     struct mail_recipient *recipients = session->envelope.recipients;
@@ -419,8 +411,7 @@ static IO_WAITS void obey(struct session *session, struct view line) {
     }
 }
 
-// --- The dialogue
-// ---------------------------------------------------------------------------------
+// --- The dialogue --------------------------------------------------------------------------------
 
 static IO_WAITS void converse(struct session *session) {
     while (!session->is_over) {

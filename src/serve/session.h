@@ -21,8 +21,7 @@ enum {
     SESSION_REST_MS = 1000,                // idle for so long, a session gives its buffers back
     SESSION_ERRORS_MAX = 20,               // then 421
     SESSION_INPUT_BYTES = 32 << 10,
-    SESSION_HEADROOM_BYTES = 8, // before the input; message.c says what for
-    SESSION_REST_BYTES = 128,   // the input of a resting session
+    SESSION_REST_BYTES = 128, // the input of a resting session
     SESSION_OUTPUT_BYTES_MAX = 64 << 10,
     SESSION_OUTPUT_FLUSH_BYTES = 8 << 10, // replies of one group are written at once up to this
     SESSION_ENVELOPE_BYTES_MAX = 6 << 20, // senders and recipients as text: fits the spool's record
@@ -67,7 +66,7 @@ struct session {
     char tls[96];
 
     // Input: bytes[begin..end) is what was received and not used yet.
-    char *bytes; // SESSION_HEADROOM_BYTES + SESSION_INPUT_BYTES; NULL while resting
+    char *bytes; // SESSION_INPUT_BYTES; NULL while resting
     size_t begin, end;
     bool is_skipping; // the rest of a line that was too long
     char rest[SESSION_REST_BYTES];
@@ -87,8 +86,7 @@ IO_WAITS void session_run(void *session);
 // Of the listener `name`; takes the stream.
 struct session *session_create(struct serve *serve, const char *name, struct io_stream *stream);
 
-// --- input.c
-// --------------------------------------------------------------------------------------
+// --- input.c ------------------------------------------------------------------------------------
 enum session_line { SESSION_LINE_READY, SESSION_LINE_BAD, SESSION_LINE_NONE };
 // The next command without its CRLF, valid until the next read. BAD: it was refused here. NONE: the
 // session is over.
@@ -104,9 +102,8 @@ static inline void session_use(struct session *session, size_t n_bytes) {
     session->begin += n_bytes;
 }
 
-// --- reply.c
-// -------------------------------------------------------------------------------------- Replies
-// gather in `output` and leave when input is awaited (RFC 2920 3.2).
+// --- reply.c ------------------------------------------------------------------------------------
+// Replies gather in `output` and leave when input is awaited (RFC 2920 3.2).
 void session_reply(struct session *session, struct view line);
 void session_reply_printf(struct session *session, const char *format, ...) PRINTF_LIKE(2, 3);
 // The same for what the client did wrong; too many of them end the session.
@@ -115,9 +112,8 @@ void session_fault(struct session *session, struct view line);
 void session_dismiss(struct session *session, const char *enhanced, const char *why);
 IO_WAITS bool session_flush(struct session *session);
 
-// --- message.c
-// ------------------------------------------------------------------------------------ From 354 to
-// the final dot and its answer. Ends the session when the client goes away.
+// --- message.c ----------------------------------------------------------------------------------
+// From 354 to the final dot and its answer. Ends the session when the client goes away.
 IO_WAITS void session_receive_message(struct session *session);
 void session_reset_transaction(struct session *session);
 
