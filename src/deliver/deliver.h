@@ -26,7 +26,9 @@ struct deliver_item {
     //   after
     struct fact *results;
     char **result_texts; // copies of the facts' texts (malloc); freed with the item
-    void *owner;         // the maker's
+    struct view host;    // the server that the results come from: a name of the route
+    struct address peer;
+    void *owner; // the maker's
 };
 
 // Dead addresses are remembered for all lanes, and so is which address failed its TLS handshake.

@@ -140,6 +140,8 @@ static void choose_recipients(struct session *session, struct transaction *trans
 bool transaction_begin(struct session *session, struct transaction *transaction,
                        struct deliver_item *item) {
     *transaction = (struct transaction){.item = item, .body = item->body};
+    item->host = session->target->host->name;
+    item->peer = session->target->address;
     choose_recipients(session, transaction);
     if (transaction->n_rcpts == 0)
         return false;

@@ -22,8 +22,8 @@ static void fill_record(const struct relay_item *item, const struct fact *fact,
                         const struct schedule_deferral *deferral, struct relay_record *record) {
     relay_record_init(record);
     record->fact = *fact;
-    record->host = view_of(item->session->host);
-    record->peer = item->session->peer;
+    record->host = item->item.host;
+    record->peer = item->item.peer;
     record->tried_ms = io_wall_ms();
     record->rounds = deferral->rounds;
     record->dot_losses = deferral->dot_losses;
