@@ -56,8 +56,8 @@ struct deliver_report {
 enum deliver_ask {
     DELIVER_ASK_WAIT,  // may wait (a short idle time on a warm connection); NULL ends the session
     DELIVER_ASK_FIRST, // the first one, asked for when a host is ready
-    DELIVER_ASK_NOW    // must not wait: its envelope rides behind the dot that is about to go out;
-                       // NULL: none at this moment, and WAIT follows
+    DELIVER_ASK_NOW    // must not wait; NULL: none at this moment. Also asked before a final dot
+                       // goes out: the next envelope rides behind it
 };
 
 struct deliver_hooks { // called on the session's loop

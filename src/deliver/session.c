@@ -176,18 +176,28 @@ static bool may_go_on(const struct session *session) {
            (theirs == 0 || session->n_transactions < theirs);
 }
 
+// Work that is there already comes first. Before a wait for more, what was done so far is told.
+IO_WAITS static struct deliver_item *ask_for_item(struct session *session, enum deliver_ask ask) {
+    const struct deliver_hooks *hooks = &session->job->hooks;
+    if (ask != DELIVER_ASK_WAIT)
+        return hooks->next(hooks->arg, ask);
+    struct deliver_item *item = hooks->next(hooks->arg, DELIVER_ASK_NOW);
+    if (item)
+        return item;
+    if (session->record.n_results > 0) {
+        struct fact so_far = fact_make(FACT_STAGE_DONE, FACT_KIND_OK);
+        record_tell(session, &so_far);
+    }
+    return hooks->next(hooks->arg, ask);
+}
+
 // The rest of the item in hand, or a new one. Items that this peer cannot be given are settled on
 // the way. False: there is no more work.
 IO_WAITS static bool take_transaction(struct session *session, struct transaction *transaction,
                                       struct deliver_item *item, enum deliver_ask ask) {
-    const struct deliver_hooks *hooks = &session->job->hooks;
     for (;;) {
-        if (!item && ask == DELIVER_ASK_WAIT && session->record.n_results > 0) {
-            struct fact so_far = fact_make(FACT_STAGE_DONE, FACT_KIND_OK);
-            record_tell(session, &so_far);
-        }
         if (!item)
-            item = hooks->next(hooks->arg, ask);
+            item = ask_for_item(session, ask);
         if (!item)
             return false;
         if (transaction_begin(session, transaction, item))

@@ -197,13 +197,20 @@ size_t play_peers(const struct play *play, struct view *names, size_t max) {
     return n;
 }
 
+// A section without speech names a peer that nobody comes to.
+static bool has_speech(const struct play *play, size_t at) {
+    while (at < play->n_lines && play->lines[at].kind == LINE_SETTING)
+        at++;
+    return at < play->n_lines && play->lines[at].kind == LINE_SPEECH;
+}
+
 // The first line behind the section's head, or the end.
 static size_t find_connection(const struct play *play, struct view peer, size_t nth) {
     if (peer.len == 0)
         return nth == 0 ? 0 : play->n_lines;
     for (size_t i = 0; i < play->n_lines; i++)
         if (play->lines[i].kind == LINE_SECTION && view_equals(play->lines[i].name, peer) &&
-            nth-- == 0)
+            has_speech(play, i + 1) && nth-- == 0)
             return i + 1;
     return play->n_lines;
 }
