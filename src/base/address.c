@@ -18,6 +18,7 @@ static void unmap_ipv4(struct address *address) {
     memmove(address->bytes, address->bytes + 12, 4);
     memset(address->bytes + 4, 0, 12);
     address->family = ADDRESS_IPV4;
+    address->scope = 0;
 }
 
 bool address_parse(struct view text, struct address *address) {
@@ -60,6 +61,7 @@ bool address_parse_port(struct view text, struct address *address) {
 
 size_t address_format(const struct address *address, char *out, size_t size) {
     char text[INET6_ADDRSTRLEN] = "?";
+    ASSERT(size > 0);
     int family = address->family == ADDRESS_IPV4 ? AF_INET : AF_INET6;
     if (address->family == ADDRESS_IPV4 || address->family == ADDRESS_IPV6)
         inet_ntop(family, address->bytes, text, sizeof(text));
@@ -72,6 +74,7 @@ size_t address_format(const struct address *address, char *out, size_t size) {
 
 size_t address_format_port(const struct address *address, char *out, size_t size) {
     char text[ADDRESS_TEXT_SIZE];
+    ASSERT(size > 0);
     address_format(address, text, sizeof(text));
     int len = snprintf(out, size, address->family == ADDRESS_IPV6 ? "[%s]:%u" : "%s:%u", text,
                        (unsigned)address->port);
@@ -151,21 +154,29 @@ bool address_is_unspecified(const struct address *address) {
     return memcmp(address->bytes, zero, byte_count(address)) == 0;
 }
 
-bool address_is_global(const struct address *address) {
+static bool is_global_ipv4(const struct address *address) {
     static const char *const special[] = {
         "0.0.0.0/8",       "10.0.0.0/8",     "100.64.0.0/10", "127.0.0.0/8",    "169.254.0.0/16",
         "172.16.0.0/12",   "192.0.0.0/24",   "192.0.2.0/24",  "192.168.0.0/16", "198.18.0.0/15",
         "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4",   "240.0.0.0/4",
     };
-    if (address->family == ADDRESS_IPV6)
-        return in_block(address, "2000::/3") && !in_block(address, "2001:db8::/32") &&
-               !in_block(address, "3fff::/20");
-    if (address->family != ADDRESS_IPV4)
-        return false;
     for (size_t i = 0; i < ARRAY_LEN(special); i++)
         if (in_block(address, special[i]))
             return false;
     return true;
+}
+
+bool address_is_global(const struct address *address) {
+    // A network without IPv4 reaches IPv4 hosts through this prefix (RFC 6052 2.1).
+    if (in_block(address, "64:ff9b::/96")) {
+        struct address inner = {.family = ADDRESS_IPV4};
+        memcpy(inner.bytes, address->bytes + 12, 4);
+        return is_global_ipv4(&inner);
+    }
+    if (address->family == ADDRESS_IPV6)
+        return in_block(address, "2000::/3") && !in_block(address, "2001::/23") &&
+               !in_block(address, "2001:db8::/32") && !in_block(address, "3fff::/20");
+    return address->family == ADDRESS_IPV4 && is_global_ipv4(address);
 }
 
 static bool bit_of(const struct address *address, unsigned bit) {

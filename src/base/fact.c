@@ -159,7 +159,7 @@ bool fact_decode(struct view bytes, struct fact *fact) {
     while (codec_get(&bytes, &field)) {
         int64_t value = 0;
         if (field.tag == TAG_TEXT) {
-            fact->text = field.bytes;
+            fact->text = view_take(field.bytes, FACT_TEXT_BYTES_MAX);
             continue;
         }
         if (!codec_field_int(&field, &value))

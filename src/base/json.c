@@ -4,6 +4,7 @@
 #include "base/units.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 void json_begin(struct json_writer *json, struct buffer *out) {
     *json = (struct json_writer){.out = out};
@@ -90,13 +91,18 @@ void json_add_int(struct json_writer *json, int64_t value) {
     buffer_printf(json->out, "%lld", (long long)value);
 }
 
+// Written digit by digit: printf would use the decimal point of the user's language.
 void json_add_fraction(struct json_writer *json, double value) {
+    const double highest = 1e15;
     before_value(json);
-    buffer_printf(json->out, "%.2f", isfinite(value) ? value : 0.0);
-    while (json->out->len && json->out->ptr[json->out->len - 1] == '0')
-        json->out->len--;
-    if (json->out->len && json->out->ptr[json->out->len - 1] == '.')
-        buffer_append_char(json->out, '0');
+    bool well = isfinite(value) && fabs(value) < highest;
+    long long hundredths = well ? llround(value * 100) : 0;
+    if (hundredths < 0)
+        buffer_append_char(json->out, '-');
+    hundredths = llabs(hundredths);
+    buffer_printf(json->out, "%lld.%lld", hundredths / 100, hundredths / 10 % 10);
+    if (hundredths % 10)
+        buffer_printf(json->out, "%lld", hundredths % 10);
 }
 
 void json_add_bool(struct json_writer *json, bool value) {

@@ -91,24 +91,39 @@ static bool take_offset(struct view *rest, int64_t *offset_ms) {
     return true;
 }
 
+static int days_in_month(int64_t year, int64_t month) {
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    ASSERT(month >= 1 && month <= 12);
+    return days[month - 1] + (month == 2 && leap);
+}
+
+// Digits beyond milliseconds are read and dropped; a point without digits is an error.
+static bool take_fraction(struct view *rest, int64_t *fraction_ms) {
+    int64_t unit = 100;
+    if (!take_char(rest, '.', ','))
+        return true;
+    if (rest->len == 0 || !ascii_is_digit(rest->ptr[0]))
+        return false;
+    while (rest->len && ascii_is_digit(rest->ptr[0])) {
+        *fraction_ms += (rest->ptr[0] - '0') * unit;
+        unit /= 10;
+        *rest = view_skip(*rest, 1);
+    }
+    return true;
+}
+
 bool units_parse_time(struct view text, int64_t *wall_ms) {
     int64_t year, month, dom, hh, mm, ss, offset = 0, fraction_ms = 0;
-    bool well = take_digits(&text, 4, &year) && take_char(&text, '-', '-') &&
-                take_digits(&text, 2, &month) && take_char(&text, '-', '-') &&
-                take_digits(&text, 2, &dom) && take_char(&text, 'T', ' ') &&
-                take_digits(&text, 2, &hh) && take_char(&text, ':', ':') &&
-                take_digits(&text, 2, &mm) && take_char(&text, ':', ':') &&
-                take_digits(&text, 2, &ss);
-    if (!well || month < 1 || month > 12 || dom < 1 || dom > 31 || hh > 23 || mm > 59 || ss > 60)
+    bool well =
+        take_digits(&text, 4, &year) && take_char(&text, '-', '-') &&
+        take_digits(&text, 2, &month) && take_char(&text, '-', '-') &&
+        take_digits(&text, 2, &dom) && (take_char(&text, 'T', ' ') || take_char(&text, 't', 't')) &&
+        take_digits(&text, 2, &hh) && take_char(&text, ':', ':') && take_digits(&text, 2, &mm) &&
+        take_char(&text, ':', ':') && take_digits(&text, 2, &ss);
+    if (!well || month < 1 || month > 12 || dom < 1 || dom > days_in_month(year, month) ||
+        hh > 23 || mm > 59 || ss > 60 || !take_fraction(&text, &fraction_ms))
         return false;
-    if (take_char(&text, '.', ',')) {
-        int64_t unit = 100;
-        while (text.len && ascii_is_digit(text.ptr[0])) {
-            fraction_ms += (text.ptr[0] - '0') * unit;
-            unit /= 10;
-            text = view_skip(text, 1);
-        }
-    }
     if (!take_offset(&text, &offset) || text.len)
         return false;
     *wall_ms = days_from_civil(year, month, dom) * day + hh * hour + mm * minute + ss * second +
@@ -204,10 +219,10 @@ size_t units_format_size(uint64_t bytes, char *out, size_t size) {
         whole /= 1024;
         unit++;
     }
-    int len = unit && whole < 10
-                  ? snprintf(out, size, "%llu.%llu %s", (unsigned long long)whole,
-                             (unsigned long long)rest, names[unit])
-                  : snprintf(out, size, "%llu %s", (unsigned long long)whole, names[unit]);
+    int len = unit && whole < 10 ? snprintf(out, size, "%llu.%llu %s", (unsigned long long)whole,
+                                            (unsigned long long)rest, names[unit])
+                                 : snprintf(out, size, "%llu %s", (unsigned long long)whole,
+                                            bytes == 1 ? "byte" : names[unit]);
     return size_min((size_t)len, size ? size - 1 : 0);
 }
 
