@@ -174,6 +174,9 @@ static bool enhanced_matches(struct view pattern, const struct enhanced *enhance
 
 static bool row_holds(const struct dialect *row, const struct said *said,
                       const struct triples *triples) {
+    // Most rows end here: the first letters of the pattern are nowhere in the text.
+    if (row->pattern.len && !has_triple(triples, row->pattern.ptr))
+        return false;
     if (row->speaker != SPEAKER_ANY && row->speaker != said->speaker)
         return false;
     if (said->code < row->codes.from || said->code > row->codes.to)
@@ -203,7 +206,7 @@ enum speaker speaker_of(struct view host, struct view text, struct view greeting
     triples_of(greeting, &in_greeting);
     for (size_t i = 0; i < ARRAY_LEN(speakers); i++)
         if (pattern_matches(speakers[i].mark, text, &in_text) ||
-            pattern_matches(speakers[i].mark, greeting, &in_greeting))
+            (greeting.len && pattern_matches(speakers[i].mark, greeting, &in_greeting)))
             return speakers[i].speaker;
     return SPEAKER_ANY;
 }
