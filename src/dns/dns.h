@@ -15,9 +15,8 @@ struct dns_mx {
     struct view name; // lower case, without the trailing dot; empty: the root (null MX)
 };
 
-// Any answer: `fact` is OK, or of kind DNS (detail: enum fact_dns) or LOCAL with the question in
-// `text`
-// ("example.org MX").
+// Any answer: `fact` is OK, or of kind DNS (detail: enum fact_dns), LOCAL or CANCELED; its text is
+// the name that was asked for.
 struct dns_answer {
     struct fact fact;
     bool is_secure;        // DNSSEC validated

@@ -436,13 +436,3 @@ bool dns_reply_has_id(struct view packet, uint16_t id) {
     const unsigned char *header = (const unsigned char *)packet.ptr;
     return packet.len >= HEADER_BYTES && load_u16(header) == id && (header[2] & 0x80);
 }
-
-struct view dns_type_word(unsigned type) {
-    switch (type) {
-    case DNS_TYPE_A: return VIEW("A");
-    case DNS_TYPE_AAAA: return VIEW("AAAA");
-    case DNS_TYPE_MX: return VIEW("MX");
-    case DNS_TYPE_PTR: return VIEW("PTR");
-    default: return VIEW("?");
-    }
-}

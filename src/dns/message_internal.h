@@ -67,8 +67,6 @@ void dns_reply_read(struct view packet, struct view name, unsigned type, struct 
                     struct dns_reply *reply);
 bool dns_reply_has_id(struct view packet, uint16_t id);
 
-struct view dns_type_word(unsigned type);
-
 // dns.c: the name whose PTR records an address has.
 enum { DNS_REVERSE_SIZE = 80 };
 void dns_reverse_name(const struct address *address, char out[DNS_REVERSE_SIZE]);

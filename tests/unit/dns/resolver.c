@@ -74,13 +74,12 @@ static void describe_mx(const struct dns_mx_answer *mx, char *out, size_t size) 
 static void check_mx(struct dns_resolver *resolver, const char *name, const char *expected) {
     struct dns_mx_answer mx;
     struct arena arena;
-    char line[1024], question[300];
+    char line[1024];
     arena_init(&arena, 1 << 20);
     dns_mx(resolver, view_of(name), io_after(20000), &arena, &mx);
     describe_mx(&mx, line, sizeof(line));
     assert_string_equal(line, expected);
-    snprintf(question, sizeof(question), "%s MX", name);
-    assert_true(view_equals(mx.answer.fact.text, view_of(question)));
+    assert_true(view_equals(mx.answer.fact.text, view_of(name)));
     assert_int_equal(mx.answer.fact.stage, FACT_STAGE_DNS);
     assert_true(mx.answer.fact.at_ms > 0);
     arena_finish(&arena);
@@ -229,7 +228,7 @@ static void ask_for_names(void *arg) {
     dns_names(resolver, &address, io_after(5000), &arena, &answer);
     assert_int_equal(answer.n_names, 1);
     assert_true(view_equals(answer.names[0], VIEW("host.1.0.0.10.in-addr.arpa")));
-    assert_true(view_equals(answer.answer.fact.text, VIEW("1.0.0.10.in-addr.arpa PTR")));
+    assert_true(view_equals(answer.answer.fact.text, VIEW("1.0.0.10.in-addr.arpa")));
     arena_finish(&arena);
     dns_resolver_destroy(resolver);
 }
