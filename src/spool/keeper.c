@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "spool/keeper.h"
+
+#include "base/log.h"
+#include "spool/scan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    TICK_MS = 250,
+    SEAL_AFTER_MS = 2000, // most segments are dead by then and need no index
+    TRY_AGAIN_MS = 60000,
+    CLOSED_MAX = 8,         // so many wait at most: their images are in memory
+    SLACK_SEGMENTS = 6,     // disk use beyond twice what is alive, before cleaning begins
+    SMALL_SEGMENTS_MAX = 64 // beyond what their bytes would fill
+};
+
+struct spool_keeper {
+    struct spool *spool;
+    struct io_event wake;
+    bool is_stopping;
+    struct spool_waiter *stopped;
+};
+
+// --- Choosing (on the committer) -----------------------------------------------------------------
+struct job {
+    enum { JOB_NONE, JOB_SEAL, JOB_CLEAN, JOB_RESERVE } kind;
+    struct spool_segment *segment;
+    int reserve;
+    bool is_last; // before a stop: seal whatever is needed, clean nothing
+};
+
+static bool is_idle(const struct spool_segment *segment) {
+    return !segment->is_busy && segment->idle_until <= io_now() &&
+           segment->state != SPOOL_SEGMENT_CURRENT && segment->state != SPOOL_SEGMENT_DOOMED &&
+           spool_segment_is_needed(segment);
+}
+
+static struct spool_segment *choose_seal(const struct spool *spool, bool is_last) {
+    const struct spool_segments *segments = &spool->segments;
+    struct spool_segment *oldest = NULL;
+    size_t n_closed = 0;
+    for (size_t i = segments->n_ordered; i > 0; i--) {
+        struct spool_segment *segment = segments->ordered[i - 1];
+        if (segment->state != SPOOL_SEGMENT_CLOSED || !is_idle(segment) || segment->is_evacuated)
+            continue; // an index would not tell a restart that messages were moved out
+        oldest = segment;
+        n_closed++;
+    }
+    bool is_due = oldest && (is_last || n_closed > CLOSED_MAX ||
+                             io_now() - oldest->closed_at >= SEAL_AFTER_MS);
+    return is_due ? oldest : NULL;
+}
+
+static bool is_cleaning_due(const struct spool *spool) {
+    const struct spool_segments *segments = &spool->segments;
+    uint64_t segment_bytes = spool->options.segment_bytes;
+    uint64_t limit = 2 * segments->pinned_bytes + SLACK_SEGMENTS * segment_bytes;
+    size_t n_max = (size_t)(2 * segments->file_bytes / segment_bytes) + SMALL_SEGMENTS_MAX;
+    return segments->file_bytes > limit || segments->n_ordered > n_max || spool->log->is_full;
+}
+
+// The one with the least alive for its size: that frees the most for what has to be written again.
+static struct spool_segment *choose_clean(const struct spool *spool) {
+    const struct spool_segments *segments = &spool->segments;
+    struct spool_segment *best = NULL;
+    double least = 0.9; // what is nearly all alive would only be written again
+    for (size_t i = 0; i < segments->n_ordered; i++) {
+        struct spool_segment *segment = segments->ordered[i];
+        double alive = (double)segment->live_bytes / (double)segment->file_bytes;
+        if (!is_idle(segment) || alive >= least)
+            continue;
+        best = segment;
+        least = alive;
+    }
+    return best;
+}
+
+static int missing_reserve(const struct spool *spool) {
+    const struct spool_options *options = &spool->options;
+    uint64_t wanted =
+        options->floor_free_bytes + options->floor_free_bytes / 4 + options->segment_bytes;
+    for (int i = 0; i < SPOOL_RESERVES; i++)
+        if (!spool->log->has_reserve[i] && spool->health.bytes_free > wanted)
+            return i;
+    return -1;
+}
+
+static void choose(struct spool *spool, void *arg) {
+    struct job *job = arg;
+    struct spool_log *log = spool->log;
+    job->kind = JOB_NONE;
+    spool_log_doom(log);
+    if (log->has_failed)
+        return;
+    job->segment = choose_seal(spool, job->is_last);
+    if (job->segment) {
+        job->kind = JOB_SEAL;
+    } else if (!job->is_last && log->current && is_cleaning_due(spool)) {
+        job->segment = choose_clean(spool);
+        job->kind = job->segment ? JOB_CLEAN : JOB_NONE;
+    }
+    if (job->segment)
+        job->segment->is_busy = true;
+    job->reserve = missing_reserve(spool);
+    if (job->kind == JOB_NONE && job->reserve >= 0 && !job->is_last)
+        job->kind = JOB_RESERVE;
+}
+
+// --- Sealing -------------------------------------------------------------------------------------
+struct sealed {
+    struct spool_segment *segment;
+    struct io_result result;
+};
+
+static void note_sealed(struct spool *spool, void *arg) {
+    struct sealed *sealed = arg;
+    struct spool_segment *segment = sealed->segment;
+    segment->is_busy = false;
+    spool->segments.has_unpinned = true; // it may have died meanwhile
+    if (io_is_ok(sealed->result)) {
+        spool_segment_become(segment, SPOOL_SEGMENT_SEALED);
+        buffer_finish(&segment->image);
+    } else if (spool_is_out_of_space(sealed->result)) {
+        segment->idle_until = io_after(TRY_AGAIN_MS);
+    } else {
+        spool_log_fail(spool->log, segment, sealed->result);
+    }
+    spool_log_doom(spool->log);
+    spool_log_publish(spool->log);
+}
+
+static void seal(struct spool *spool, struct spool_segment *segment) {
+    struct sealed sealed = {segment, spool_seal(spool, segment)};
+    spool_ask(spool, note_sealed, &sealed);
+}
+
+// --- Cleaning ------------------------------------------------------------------------------------
+static void note_cleaned(struct spool *spool, void *arg) {
+    struct spool_segment *segment = arg;
+    segment->is_busy = false;
+    if (spool_segment_is_needed(segment)) // damaged, or of a body that is still arriving
+        segment->idle_until = io_after(TRY_AGAIN_MS);
+    spool->segments.has_unpinned = true;
+    spool_log_doom(spool->log);
+    spool_log_publish(spool->log);
+}
+
+// --- The fiber -----------------------------------------------------------------------------------
+struct reserve_made {
+    int which;
+    bool is_made;
+};
+
+static void note_reserve(struct spool *spool, void *arg) {
+    const struct reserve_made *made = arg;
+    spool->log->has_reserve[made->which] = made->is_made;
+}
+
+static bool work_once(struct spool_keeper *keeper) {
+    struct job job = {.is_last = keeper->is_stopping};
+    struct spool *spool = keeper->spool;
+    spool_ask(spool, choose, &job);
+    switch (job.kind) {
+    case JOB_NONE: return false;
+    case JOB_SEAL: seal(spool, job.segment); return true;
+    case JOB_CLEAN:
+        spool_clean(spool, job.segment);
+        spool_ask(spool, note_cleaned, job.segment);
+        return true;
+    case JOB_RESERVE: {
+        struct reserve_made made = {job.reserve, spool_reserve_make(spool, job.reserve)};
+        spool_ask(spool, note_reserve, &made);
+        return made.is_made;
+    }
+    }
+    return false;
+}
+
+static void close_current(struct spool *spool, void *arg) {
+    if (spool->log->current)
+        spool_log_close_current(spool->log);
+}
+
+static void close_books(struct spool *spool, void *arg) {
+    spool->log->is_closing = true;
+}
+
+static void keeper_main(void *arg) {
+    struct spool_keeper *keeper = arg;
+    while (!keeper->is_stopping) {
+        struct io_result result = io_event_wait(&keeper->wake, io_after(TICK_MS));
+        if (result.status == IO_CANCELED)
+            return;
+        if (!keeper->is_stopping)
+            spool_space_measure(keeper->spool);
+        while (!keeper->is_stopping && work_once(keeper))
+            continue;
+    }
+    spool_ask(keeper->spool, close_current, NULL);
+    while (work_once(keeper))
+        continue;
+    spool_ask(keeper->spool, close_books, NULL);
+    spool_waiter_wake(keeper->stopped);
+}
+
+struct spool_keeper *spool_keeper_create(struct spool *spool) {
+    struct spool_keeper *keeper = mem_alloc_zero(sizeof(*keeper));
+    keeper->spool = spool;
+    io_event_init(&keeper->wake);
+    io_spawn_on(spool->helper_loop, "spool-keeper", keeper_main, keeper);
+    return keeper;
+}
+
+void spool_keeper_destroy(struct spool_keeper *keeper) {
+    free(keeper);
+}
+
+static void tell_to_stop(void *arg) {
+    struct spool_keeper *keeper = arg;
+    keeper->is_stopping = true;
+    io_event_set(&keeper->wake);
+}
+
+void spool_keeper_stop(struct spool_keeper *keeper) {
+    struct spool_waiter waiter;
+    spool_waiter_init(&waiter);
+    keeper->stopped = &waiter;
+    io_loop_post(keeper->spool->helper_loop, tell_to_stop, keeper);
+    spool_waiter_wait(&waiter);
+}

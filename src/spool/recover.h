@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Private to spool. What a start does before the committer runs: reads every segment, by its index
+// where that is whole, else by its data; sets aside what is damaged; visits what is alive.
+#ifndef SPOOL_RECOVER_H
+#define SPOOL_RECOVER_H
+
+#include "spool/replay.h"
+#include "spool/store.h"
+
+struct spool_start {
+    struct spool *spool;
+    struct spool_recovery *report;
+    struct error *error;
+    void (*visit)(const struct spool_entry *entry, void *arg);
+    void *arg;
+    uint64_t *numbers; // of the segments that the directory names
+    size_t n_numbers, size_numbers;
+    uint32_t epoch_max;
+    uint64_t last_sequence;
+    uint64_t failed_number, failed_sequence; // the latest that a header tells of
+    bool has_reserve[2];
+};
+
+// Reads and sorts the names; removes what was never finished.
+IO_WAITS bool spool_start_list(struct spool_start *start);
+// The node file, with a new boot epoch, durable.
+IO_WAITS bool spool_start_node(struct spool_start *start);
+IO_WAITS bool spool_start_recover(struct spool_start *start);
+
+// --- Parts ---------------------------------------------------------------------------------------
+// A segment's image from its index. False: there is none, or it is damaged (`*is_damaged`).
+IO_WAITS bool spool_sealed_load(struct spool_segment *segment, struct buffer *image,
+                                bool *is_damaged);
+// A segment's data, up to `end` (zero: all of the file), in memory; freed by the caller. NULL:
+// errno.
+IO_WAITS char *spool_segment_load(const struct spool_segment *segment, uint64_t end, size_t *len,
+                                  int *sys_errno);
+// Writes the damaged stretches to a file of their own.
+IO_WAITS void spool_quarantine(struct spool *spool, const struct spool_segment *segment,
+                               const struct spool_scan *scan, struct view file);
+// Calls the visitor for each live message.
+IO_WAITS bool spool_visit_all(struct spool_start *start);
+
+#endif
