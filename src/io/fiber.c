@@ -72,11 +72,13 @@ static void fiber_main(void *arg) {
 }
 
 static struct io_fiber *take_free(struct io_loop *loop) {
-    struct list *node = list_pop(&loop->free);
-    if (node) {
-        loop->n_free--;
+    struct list *node = list_pop(&loop->warm);
+    if (node)
+        loop->n_warm--;
+    else
+        node = list_pop(&loop->cold);
+    if (node)
         return CONTAINER_OF(node, struct io_fiber, sibling);
-    }
     struct io_fiber *fiber = mem_alloc_zero(sizeof(*fiber));
     ASSERT(stack_pool_cut(&loop->stacks, &fiber->stack));
     list_init(&fiber->sibling);
@@ -126,10 +128,13 @@ void fiber_recycle(struct io_loop *loop, struct io_fiber *fiber) {
     }
     stack_unpoison(&fiber->stack);
     // A tool that looks for leaks must not find pointers on dead stacks.
-    if (IO_ASAN || loop->n_free >= WARM_STACKS)
+    if (IO_ASAN || loop->n_warm >= WARM_STACKS) {
         stack_release_pages(&fiber->stack);
-    list_prepend(&loop->free, &fiber->sibling);
-    loop->n_free++;
+        list_prepend(&loop->cold, &fiber->sibling);
+        return;
+    }
+    list_prepend(&loop->warm, &fiber->sibling);
+    loop->n_warm++;
 }
 
 void fiber_discard(struct io_fiber *fiber) {
@@ -138,9 +143,10 @@ void fiber_discard(struct io_fiber *fiber) {
 
 void fiber_free_all(struct io_loop *loop) {
     struct list *node;
-    while ((node = list_pop(&loop->free)))
+    list_append_all(&loop->cold, &loop->warm);
+    while ((node = list_pop(&loop->cold)))
         free(CONTAINER_OF(node, struct io_fiber, sibling));
-    loop->n_free = 0;
+    loop->n_warm = 0;
 }
 
 static void switch_to(struct io_loop *loop, struct io_fiber *to) {

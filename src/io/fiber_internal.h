@@ -33,7 +33,7 @@ struct io_fiber {
     io_time deadline; // of the present wait
     // May be set earlier than `deadline`: it is moved when it fires, not at each wait.
     struct io_timer timer;
-    struct list sibling; // in the loop's `fibers`, or its `free`
+    struct list sibling; // in the home's `fibers`, or free
     struct io_group *group;
     struct list group_node;
     void (*run)(void *arg);
@@ -68,8 +68,8 @@ struct io_loop {
     struct io_loop *callback_home; // whose callback runs outside fibers
     struct io_fiber *dead;         // has ended; its stack is free once the thread has left it
     struct list ready;
-    struct list free;
-    size_t n_free;
+    struct list warm, cold; // free fibers: with the pages of their stacks, and without
+    size_t n_warm;
     struct heap timers;
     struct stack_pool stacks;
     io_time now; // when the last poll returned

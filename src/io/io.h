@@ -70,24 +70,29 @@ struct io_fiber;
 struct io_loop_options {
     const char *name;    // shown in logs and by gdb; static
     bool is_disk_inline; // disk verbs block this loop's thread: for owners such as the committer
-    unsigned pool_threads; // size of the pool for io_offload and disk verbs; zero: two. One pool a process
+    unsigned pool_threads; // for io_offload and disk verbs; zero: two. One pool a process
 };
 
-// The loop of the calling thread is made by io_loop_create and ends with io_loop_destroy; fibers that
-// are still parked then are unwound by cancel and, if they do not return, reported and freed.
+// The loop of the calling thread is made by io_loop_create and ends with io_loop_destroy. Fibers
+// that are still parked then are canceled and, if they do not return in time, reported and freed.
 struct io_loop *io_loop_create(const struct io_loop_options *options, struct error *error);
 void io_loop_destroy(struct io_loop *loop);
 // Runs until io_loop_stop, or until no fiber is left.
 void io_loop_run(struct io_loop *loop);
 void io_loop_stop(struct io_loop *loop); // from any thread
 struct io_loop *io_loop_current(void);   // NULL outside
-// A thread with a loop of its own that runs until stopped. In the simulator: the one loop.
+// A thread with a loop of its own that runs until stopped. In the simulator: a handle of the one
+// loop.
 struct io_loop *io_loop_start_thread(const struct io_loop_options *options, struct error *error);
-void io_loop_join_thread(struct io_loop *loop); // stops, waits, destroys; IO_WAITS not needed
+// Stops, waits, destroys. Callable from anywhere, also from a fiber: production blocks the thread,
+// the simulator parks the fiber until those of the handle have ended.
+void io_loop_join_thread(struct io_loop *loop);
 // Runs `call(arg)` on `loop` soon, outside any fiber: it must not wait. From any thread.
 void io_loop_post(struct io_loop *loop, void (*call)(void *arg), void *arg);
-// Blocks and watches SIGTERM, SIGINT, SIGHUP on this loop: `handler(signal, arg)` runs outside fibers.
-void io_loop_watch_signals(struct io_loop *loop, void (*handler)(int signal, void *arg), void *arg);
+// Blocks and watches SIGTERM, SIGINT, SIGHUP on this loop: `handler(signal, arg)` runs outside
+// fibers.
+void io_loop_watch_signals(struct io_loop *loop, void (*handler)(int signal, void *arg),
+                           void *arg);
 
 struct io_loop_counts {
     uint64_t fibers_now, fibers_peak, switches, wakeups;
@@ -102,7 +107,7 @@ struct io_fiber *io_spawn(const char *name, void (*run)(void *arg), void *arg);
 void io_spawn_on(struct io_loop *loop, const char *name, void (*run)(void *arg), void *arg);
 struct io_fiber *io_fiber_current(void);
 // The fiber's present wait, or its next, ends with IO_CANCELED, and so does every later one until
-// io_cancel_clear. Same loop only.
+// io_cancel_clear; only io_yield, io_offload and the disk verbs go on. Same loop only.
 void io_cancel(struct io_fiber *fiber);
 bool io_is_canceled(void);
 void io_cancel_clear(void);
@@ -146,17 +151,19 @@ struct io_mailbox;
 struct io_mailbox *io_mailbox_create(struct io_loop *owner);
 void io_mailbox_destroy(struct io_mailbox *mailbox); // must be empty
 void io_mailbox_post(struct io_mailbox *mailbox, struct io_mail *mail);
-// Everything that waits, as a chain in order, in one step; NULL at the deadline, when canceled, or when
-// io_mailbox_wake was called. Owner's fiber only.
+// Everything that waits, as a chain in order, in one step; NULL at the deadline, when canceled, or
+// when io_mailbox_wake was called. Owner's fiber only.
 IO_WAITS struct io_mail *io_mailbox_take_all(struct io_mailbox *mailbox, io_time deadline);
 void io_mailbox_wake(struct io_mailbox *mailbox); // from any thread
 
 // --- Streams ----------------------------------------------------------------------------------
-// A stream is bytes both ways. TCP, unix sockets and the simulator are made here; tls/ puts another on
-// top. One fiber reads and one may write at the same time.
+// A stream is bytes both ways. TCP, unix sockets and the simulator are made here; tls/ puts another
+// on top. One fiber reads and one may write at the same time; whoever closes it has seen to it that
+// nobody waits on it any more (asserted).
 struct io_stream;
 struct io_stream_ops {
-    // At least one byte, or a status. IO_EOF once the peer has closed in order.
+    // At least one byte, or a status. IO_EOF once the peer has closed in order. What is there is
+    // given even past the deadline: a limit on bytes, not on time, ends a flood.
     struct io_result (*read)(struct io_stream *stream, void *out, size_t size, io_time deadline);
     // All of it, or a status; `bytes` says how far it came.
     struct io_result (*write)(struct io_stream *stream, const struct iovec *parts, int n_parts,
@@ -233,8 +240,8 @@ void io_timer_set(struct io_timer *timer, io_time at); // again: moves it
 void io_timer_stop(struct io_timer *timer);
 
 // --- Pool -------------------------------------------------------------------------------------
-// Runs `work(arg)` on a pool thread while the fiber is parked. Not cancelable: `arg` may live on the
-// fiber's stack. In the simulator it runs at once after a virtual delay.
+// Runs `work(arg)` on a pool thread while the fiber is parked. Not cancelable: `arg` may live on
+// the fiber's stack. In the simulator it runs at once after a virtual delay.
 IO_WAITS void io_offload(void (*work)(void *arg), void *arg);
 
 // --- Disk -------------------------------------------------------------------------------------

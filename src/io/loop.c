@@ -151,7 +151,8 @@ struct io_loop *loop_create_real(const struct io_backend *backend,
     context_init_thread(&loop->context);
     loop->callback_home = loop;
     list_init(&loop->ready);
-    list_init(&loop->free);
+    list_init(&loop->warm);
+    list_init(&loop->cold);
     heap_init(&loop->timers);
     io_this_loop = loop;
     log_set_clock(io_wall_ms);

@@ -5,7 +5,7 @@
 static char folder[64];
 
 static int make_folder(void **state) {
-    strcpy(folder, "/tmp/io-disk-XXXXXX");
+    snprintf(folder, sizeof(folder), "/tmp/io-disk-XXXXXX");
     return mkdtemp(folder) ? 0 : -1;
 }
 
@@ -118,7 +118,7 @@ static void open_flags(void *arg) {
 
 static void note_name(const char *name, void *arg) {
     char *names = arg;
-    strcat(names, name);
+    memcpy(names + strlen(names), name, strlen(name) + 1);
 }
 
 static void names_are_listed(void *arg) {

@@ -327,8 +327,8 @@ static void kill_within(void *arg) {
     char pages[32];
     read_pages(dir, "log", killed->left);
     read_pages(dir, "old", pages);
-    strcat(killed->left, "/");
-    strcat(killed->left, pages);
+    size_t len = strlen(killed->left);
+    snprintf(killed->left + len, sizeof(killed->left) - len, "/%s", pages);
     io_dir_close(dir);
 }
 
