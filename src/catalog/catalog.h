@@ -142,6 +142,8 @@ struct remedy {
     struct view action; // one that the program can carry out ("retry"), or empty
 };
 
+struct view remedy_who_word(enum remedy_who who); // "sending-side"
+
 struct candidate {
     enum cause cause;
     enum blame blame;

@@ -78,7 +78,6 @@ struct view stage_verb(enum fact_stage stage);
 const struct remedy *advice_remedies(enum cause cause);
 // Ends with an entry whose cause is CAUSE_NONE. Never NULL.
 const struct candidate *advice_candidates(enum cause cause);
-struct view remedy_who_word(enum remedy_who who); // "sending-side"
 
 // --- Parts of a verdict (evidence.c, summary.c) --------------------------------------------------
 void verdict_add_evidence(struct verdict *verdict, struct view line);

@@ -11,7 +11,8 @@
 
 static const char help[] =
     "usage: postrider check [-c FILE] [--json] [--show]\n\n"
-    "Looks at the configuration, the data directory, limits, listening addresses, certificate, DNS,\n"
+    "Looks at the configuration, the data directory, limits, listening addresses, certificate, "
+    "DNS,\n"
     "names and smart hosts. Starts nothing and changes nothing.\n\n"
     "  -c, --config FILE  the configuration; without one, the embedded defaults\n"
     "      --show         prints the effective configuration (passwords left out) and ends\n"
@@ -53,8 +54,8 @@ static void print_text(const struct check *check) {
     static const enum cmd_colour colours[] = {CMD_GREEN, CMD_YELLOW, CMD_RED};
     for (size_t i = 0; i < check->n_results; i++) {
         const struct check_result *result = &check->results[i];
-        printf("%s%-8s%s %-12s ", cmd_colour(colours[result->status]),
-               status_word(result->status), cmd_colour(CMD_PLAIN), result->area);
+        printf("%s%-8s%s %-12s ", cmd_colour(colours[result->status]), status_word(result->status),
+               cmd_colour(CMD_PLAIN), result->area);
         cmd_print_text(result->text);
         putchar('\n');
         if (result->remedy[0]) {
@@ -63,8 +64,8 @@ static void print_text(const struct check *check) {
             putchar('\n');
         }
     }
-    printf("%zu checks, %zu warnings, %zu faults\n", check->n_results,
-           count(check, CHECK_WARNING), count(check, CHECK_FAULT));
+    printf("%zu checks, %zu warnings, %zu faults\n", check->n_results, count(check, CHECK_WARNING),
+           count(check, CHECK_FAULT));
 }
 
 static void print_json(const struct check *check) {
@@ -77,9 +78,9 @@ static void print_json(const struct check *check) {
             json_object_set_new(item, "do", json_string(result->remedy));
         json_array_append_new(list, item);
     }
-    json_t *root = json_pack("{s:i, s:o, s:i, s:i}", "schema", 1, "checks", list, "warnings",
-                             (int)count(check, CHECK_WARNING), "faults",
-                             (int)count(check, CHECK_FAULT));
+    json_t *root =
+        json_pack("{s:i, s:o, s:i, s:i}", "schema", 1, "checks", list, "warnings",
+                  (int)count(check, CHECK_WARNING), "faults", (int)count(check, CHECK_FAULT));
     cmd_print_json(root);
     json_decref(root);
 }

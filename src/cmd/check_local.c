@@ -105,8 +105,9 @@ void check_listeners(struct check *check) {
             io_listener_close(listener);
             check_add(check, CHECK_OK, "listen", "%s (\"%s\") is free", text, wanted->name);
         } else if (error.sys_errno == EADDRINUSE && relay_answers(check->config)) {
-            check_add(check, CHECK_OK, "listen", "%s (\"%s\") is in use, by a relay of this data "
-                                                 "directory as it seems",
+            check_add(check, CHECK_OK, "listen",
+                      "%s (\"%s\") is in use, by a relay of this data "
+                      "directory as it seems",
                       text, wanted->name);
         } else {
             check_remedy(check_add(check, CHECK_FAULT, "listen", "%s (\"%s\"): %s", text,
@@ -124,9 +125,9 @@ static void judge_dates(struct check *check, const char *path, const X509 *leaf)
         check_remedy(check_add(check, CHECK_FAULT, "certificate", "%s has expired", path),
                      "renew it, then `postrider reload`");
     else if (days < CERTIFICATE_DAYS_WARN)
-        check_remedy(check_add(check, CHECK_WARNING, "certificate", "%s expires in %d days", path,
-                               days),
-                     "renew it, then `postrider reload`");
+        check_remedy(
+            check_add(check, CHECK_WARNING, "certificate", "%s expires in %d days", path, days),
+            "renew it, then `postrider reload`");
     else
         check_add(check, CHECK_OK, "certificate", "%s is valid for %d days", path, days);
 }

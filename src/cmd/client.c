@@ -50,14 +50,14 @@ struct call {
 
 static void run_call(void *arg) {
     struct call *call = arg;
-    call->is_done = control_call(call->path, call->request, io_after(ANSWER_MS), &call->answer,
-                                 &call->error);
+    call->is_done =
+        control_call(call->path, call->request, io_after(ANSWER_MS), &call->answer, &call->error);
 }
 
 static json_t *take_result(struct call *call) {
     json_error_t problem;
-    json_t *answer = json_loadb(call->answer.ptr ? call->answer.ptr : "", call->answer.len, 0,
-                                &problem);
+    json_t *answer =
+        json_loadb(call->answer.ptr ? call->answer.ptr : "", call->answer.len, 0, &problem);
     json_t *result = NULL;
     if (!answer)
         fprintf(stderr, "postrider: the relay's answer cannot be read: %s\n", problem.text);

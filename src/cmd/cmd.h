@@ -21,18 +21,20 @@ int cmd_reload(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 
 // --- Options ------------------------------------------------------------------------------------
-// "--name VALUE" and "--name=VALUE"; "-n" where `letter` is not zero. The array ends with a NULL name.
+// "--name VALUE" and "--name=VALUE"; "-n" where `letter` is not zero. The array ends with a NULL
+// name.
 struct cmd_option {
     const char *name; // without dashes
     char letter;
     const char **value; // takes a value when not NULL
     bool *flag;
 };
-// Moves what is no option to the front of argv; returns how many there are, or -1 after having said on
-// standard error what is wrong.
+// Moves what is no option to the front of argv; returns how many there are, or -1 after having said
+// on standard error what is wrong.
 int cmd_parse(const char *command, int argc, char **argv, const struct cmd_option *options);
 
-// --- The running relay ----------------------------------------------------------------------------
+// --- The running relay
+// ----------------------------------------------------------------------------
 struct cmd_client {
     const char *config_path; // -c
     bool is_json;            // --json
@@ -41,7 +43,8 @@ struct cmd_client {
 // "result" of the answer, or NULL after having said what is wrong on standard error.
 json_t *cmd_ask(const struct cmd_client *client, json_t *request);
 
-// --- Printing -------------------------------------------------------------------------------------
+// --- Printing
+// -------------------------------------------------------------------------------------
 enum cmd_colour { CMD_PLAIN, CMD_BOLD, CMD_RED, CMD_YELLOW, CMD_GREEN, CMD_DIM };
 // Escape sequences only on a terminal, and never where NO_COLOR is set.
 const char *cmd_colour(enum cmd_colour colour);

@@ -38,7 +38,8 @@ void daemon_on_loop(struct daemon *daemon, size_t index,
         io_cancel_clear();
 }
 
-// --- TLS ------------------------------------------------------------------------------------------
+// --- TLS
+// ------------------------------------------------------------------------------------------
 bool daemon_make_tls(const struct config *config, struct tls_context **server,
                      struct tls_context **client, struct error *error) {
     const struct tls_context_options of_client = {.ca_file = config->tls_ca_file};
@@ -60,8 +61,7 @@ bool daemon_make_tls(const struct config *config, struct tls_context **server,
 static struct tls_context *server_tls(void *arg) {
     struct daemon *daemon = arg;
     pthread_mutex_lock(&daemon->tls_lock);
-    struct tls_context *context =
-        daemon->server_tls ? tls_context_ref(daemon->server_tls) : NULL;
+    struct tls_context *context = daemon->server_tls ? tls_context_ref(daemon->server_tls) : NULL;
     pthread_mutex_unlock(&daemon->tls_lock);
     return context;
 }
@@ -77,7 +77,8 @@ static void swap_tls(struct daemon *daemon, struct tls_context *server,
     tls_context_unref(old_client);
 }
 
-// --- Start ------------------------------------------------------------------------------------------
+// --- Start
+// ------------------------------------------------------------------------------------------
 static void raise_limits(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
@@ -159,8 +160,7 @@ static void say_recovery(const struct spool_recovery *recovery) {
 
 static bool open_spool(struct daemon *daemon, struct error *error) {
     const struct spool_options options = {.path = daemon->config->data,
-                                          .message_bytes_max =
-                                              daemon->config->max_message_size};
+                                          .message_bytes_max = daemon->config->max_message_size};
     struct spool_recovery recovery;
     daemon->spool = spool_open(&options, relay_load, daemon->relay, &recovery, error);
     if (!daemon->spool)
@@ -176,13 +176,12 @@ static struct config *newest_config(void *arg) {
 }
 
 static void start_serve(struct daemon *daemon, size_t index) {
-    const struct serve_options options = {.spool = daemon->spool,
-                                          .hooks = {.accepted = relay_accepted,
-                                                    .refuses = relay_refuses,
-                                                    .arg = daemon->relay},
-                                          .config = newest_config,
-                                          .tls = server_tls,
-                                          .config_arg = daemon};
+    const struct serve_options options = {
+        .spool = daemon->spool,
+        .hooks = {.accepted = relay_accepted, .refuses = relay_refuses, .arg = daemon->relay},
+        .config = newest_config,
+        .tls = server_tls,
+        .config_arg = daemon};
     daemon->serves[index] = serve_create(&options, daemon->limits);
 }
 
@@ -217,8 +216,8 @@ bool daemon_start(struct daemon *daemon, struct error *error) {
     raise_limits();
     if (!daemon_make_tls(daemon->config, &daemon->server_tls, &daemon->client_tls, error) ||
         !daemon_bind(daemon, daemon->config, error) || !become_user(daemon, error) ||
-        !start_loops(daemon, error) || !open_ledger(daemon, error) ||
-        !make_relay(daemon, error) || !open_spool(daemon, error))
+        !start_loops(daemon, error) || !open_ledger(daemon, error) || !make_relay(daemon, error) ||
+        !open_spool(daemon, error))
         return false;
     for (size_t i = 0; i < daemon->n_loops; i++)
         daemon_on_loop(daemon, i, start_serve);
@@ -229,7 +228,8 @@ bool daemon_start(struct daemon *daemon, struct error *error) {
     return true;
 }
 
-// --- Stop -------------------------------------------------------------------------------------------
+// --- Stop
+// -------------------------------------------------------------------------------------------
 static void stop_serve(struct daemon *daemon, size_t index) {
     if (daemon->serves[index])
         serve_stop(daemon->serves[index], io_after(DAEMON_STOP_MS));
@@ -266,7 +266,8 @@ void daemon_stop(struct daemon *daemon) {
     io_mailbox_destroy(daemon->calls);
 }
 
-// --- While it runs ------------------------------------------------------------------------------------
+// --- While it runs
+// ------------------------------------------------------------------------------------
 struct reload_work {
     const char *path;
     struct config *config;
@@ -280,8 +281,8 @@ struct reload_work {
 static void load_all(void *arg) {
     struct reload_work *work = arg;
     work->config = config_load(work->path, work->problems);
-    work->is_done = work->config && daemon_make_tls(work->config, &work->server, &work->client,
-                                                    &work->error);
+    work->is_done =
+        work->config && daemon_make_tls(work->config, &work->server, &work->client, &work->error);
 }
 
 static bool refuse_reload(struct reload_work *work) {
@@ -308,8 +309,7 @@ bool daemon_reload(void *arg, struct buffer *text) {
     relay_reload(daemon->relay, work.config, work.client);
     swap_tls(daemon, work.server, work.client);
     config_unref(work.config);
-    log_info("config", "reloaded%s%s", text->len ? "; needs a restart: " : "",
-             buffer_string(text));
+    log_info("config", "reloaded%s%s", text->len ? "; needs a restart: " : "", buffer_string(text));
     return true;
 }
 

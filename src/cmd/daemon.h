@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The relay put together: loops, listeners, spool, ledger, scheduler, control socket. One for each process.
+// The relay put together: loops, listeners, spool, ledger, scheduler, control socket. One for each
+// process.
 #ifndef CMD_DAEMON_H
 #define CMD_DAEMON_H
 
@@ -43,7 +44,8 @@ struct daemon {
     int64_t started_ms;
 };
 
-// On the home loop's fiber. False: `error` says what is wrong; daemon_stop cleans up in either case.
+// On the home loop's fiber. False: `error` says what is wrong; daemon_stop cleans up in either
+// case.
 IO_WAITS bool daemon_start(struct daemon *daemon, struct error *error);
 IO_WAITS void daemon_stop(struct daemon *daemon);
 // Reads the configuration again and swaps in what changed once all of it works. `text`: why not, or
@@ -58,7 +60,8 @@ IO_WAITS void daemon_on_loop(struct daemon *daemon, size_t index,
 // Listeners (listeners.c). Binding needs privileges for low ports; listening starts sessions.
 bool daemon_bind(struct daemon *daemon, const struct config *config, struct error *error);
 IO_WAITS void daemon_listen(struct daemon *daemon);
-// Binds what is new in `config`, then lets go of what it no longer names; nothing changes on failure.
+// Binds what is new in `config`, then lets go of what it no longer names; nothing changes on
+// failure.
 IO_WAITS bool daemon_rebind(struct daemon *daemon, const struct config *config,
                             struct error *error);
 void daemon_unbind(struct daemon *daemon); // sockets that never listened

@@ -38,8 +38,7 @@ static bool bind_one(struct daemon *daemon, const struct config_listener *wanted
 
 bool daemon_bind(struct daemon *daemon, const struct config *config, struct error *error) {
     for (size_t i = 0; i < config->n_listeners; i++)
-        if (!find(daemon, &config->listeners[i]) &&
-            !bind_one(daemon, &config->listeners[i], error))
+        if (!find(daemon, &config->listeners[i]) && !bind_one(daemon, &config->listeners[i], error))
             return false;
     return true;
 }
@@ -90,7 +89,8 @@ bool daemon_rebind(struct daemon *daemon, const struct config *config, struct er
         daemon_unbind(daemon);
         return false;
     }
-    // A moved listener keeps its name: the old sockets go first, so that the name means the new ones.
+    // A moved listener keeps its name: the old sockets go first, so that the name means the new
+    // ones.
     struct daemon_listener fresh[DAEMON_LISTENERS_MAX];
     size_t n_fresh = 0, kept = 0;
     for (size_t i = 0; i < daemon->n_listeners; i++)

@@ -12,7 +12,8 @@ static const struct {
     {"queue", "one line for each lane; queue list, show, retry, hold, release, remove", cmd_queue},
     {"why", "why mail waits: why ID, ADDRESS or DOMAIN", cmd_why},
     {"status", "counters of the running relay", cmd_status},
-    {"check", "configuration, ports, DNS, disk, limits and names, before anything starts", cmd_check},
+    {"check", "configuration, ports, DNS, disk, limits and names, before anything starts",
+     cmd_check},
     {"reload", "the running relay reads its configuration again", cmd_reload},
 };
 

@@ -75,8 +75,7 @@ bool privilege_prepare_data(const char *data, const struct privilege_user *user,
 bool privilege_drop(const struct privilege_user *user, struct error *error) {
     if (geteuid() != 0)
         return true;
-    if (initgroups(user->name, user->gid) < 0 ||
-        setresgid(user->gid, user->gid, user->gid) < 0 ||
+    if (initgroups(user->name, user->gid) < 0 || setresgid(user->gid, user->gid, user->gid) < 0 ||
         setresuid(user->uid, user->uid, user->uid) < 0)
         return error_set_errno(error, errno, "cannot become user %s", user->name);
     if (setuid(0) == 0)

@@ -13,11 +13,12 @@ struct privilege_user {
     char name[64];
 };
 
-// Who to become: `wanted` (a configured name), else the owner of the data directory, else the account
-// "postrider", else "nobody"; never root. Without root privileges: who we are.
+// Who to become: `wanted` (a configured name), else the owner of the data directory, else the
+// account "postrider", else "nobody"; never root. Without root privileges: who we are.
 bool privilege_choose(const char *wanted, const char *data, struct privilege_user *user,
                       struct error *error);
-// Makes the data directory (mode 0700) where it is missing, and gives it to `user` when we are root.
+// Makes the data directory (mode 0700) where it is missing, and gives it to `user` when we are
+// root.
 bool privilege_prepare_data(const char *data, const struct privilege_user *user,
                             struct error *error);
 // Irrevocable. Does nothing where we are that user already.

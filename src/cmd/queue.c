@@ -126,8 +126,8 @@ static int report(const char *action, const struct queue_options *q, const json_
         printf("%s would change %lld recipients of %lld messages.\n", action, matched,
                (long long)cmd_number(result, "messages"));
     else
-        printf("%s: %lld of %lld recipients done.\n", action,
-               (long long)cmd_number(result, "done"), matched);
+        printf("%s: %lld of %lld recipients done.\n", action, (long long)cmd_number(result, "done"),
+               matched);
     if (!q->client.is_json && cmd_number(result, "in_flight"))
         printf("%lld are being delivered right now: they follow if that fails.\n",
                (long long)cmd_number(result, "in_flight"));
@@ -138,7 +138,8 @@ static int report(const char *action, const struct queue_options *q, const json_
 
 static int act(const char *action, int n_ids, char **ids, const struct queue_options *q) {
     if (n_ids == 0 && !has_selection(q))
-        return wrong_use("say which: ids, --domain, --connector, --sender, --cause, --held or --all");
+        return wrong_use(
+            "say which: ids, --domain, --connector, --sender, --cause, --held or --all");
     json_t *request = make_request(action, q);
     json_t *list_of_ids = json_array();
     for (int i = 0; i < n_ids; i++)

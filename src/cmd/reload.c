@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char reload_help[] =
-    "usage: postrider reload [-c FILE] [--json]\n\n"
-    "The running relay reads its configuration again. Sessions go on; a broken file changes nothing.\n";
+static const char reload_help[] = "usage: postrider reload [-c FILE] [--json]\n\n"
+                                  "The running relay reads its configuration again. Sessions go "
+                                  "on; a broken file changes nothing.\n";
 
 static const char status_help[] = "usage: postrider status [-c FILE] [--json]\n\n"
                                   "Counters of the running relay.\n";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The control socket: JSON lines between the commands and the running relay. The owner of the process
-// and root act, its group reads; every act is audited by the relay with the user that the kernel names.
+// The control socket: JSON lines between the commands and the running relay. The owner of the
+// process and root act, its group reads; every act is audited by the relay with the user that the
+// kernel names.
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
 
@@ -16,8 +17,8 @@ enum {
 struct control_options {
     const char *path; // of the socket
     struct relay *relay;
-    // Loads the configuration anew. False: `text` says why the old one stays; true: it may hold what
-    // needs a restart. Audited here.
+    // Loads the configuration anew. False: `text` says why the old one stays; true: it may hold
+    // what needs a restart. Audited here.
     IO_WAITS bool (*reload)(void *arg, struct buffer *text);
     // Adds members to the "status" answer.
     void (*status)(void *arg, struct json_writer *json);

@@ -248,7 +248,8 @@ IO_WAITS static bool try_action(const struct control_options *options,
     if (!is_reload && !is_clock && i == ARRAY_LEN(actions))
         return false;
     if (!peer->may_act)
-        refuse_text(out, "you may look but not act: only root and the user that runs the relay act");
+        refuse_text(out,
+                    "you may look but not act: only root and the user that runs the relay act");
     else if (is_reload)
         reload(options, peer, out);
     else if (is_clock)
