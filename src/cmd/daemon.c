@@ -3,6 +3,8 @@
 // privileges comes before they are dropped, the spool before whoever hands it mail, listeners last.
 #include "cmd/daemon.h"
 
+#include "cmd/cmd.h"
+
 #include "base/log.h"
 #include "base/units.h"
 #include "cmd/privilege.h"
@@ -325,31 +327,15 @@ void daemon_status(void *arg, struct json_writer *json) {
         in.refused += one.refused;
         in.rejected_messages += one.rejected_messages;
     }
-    struct spool_health spool = spool_health(daemon->spool);
-    struct ledger_counts ledger = ledger_counts(daemon->ledger);
-    json_put_string(json, "version", VIEW("0.1.0"));
+    json_put_string(json, "version", VIEW(CMD_VERSION));
     json_put_time(json, "started", daemon->started_ms);
-    json_put_int(json, "sessions_in", (int64_t)in.sessions_now);
-    json_put_int(json, "accepted", (int64_t)in.messages);
-    json_put_int(json, "refused_recipients", (int64_t)in.refused);
+    json_key(json, "serve");
+    json_object_begin(json);
+    json_put_int(json, "sessions", (int64_t)in.sessions_now);
+    json_put_int(json, "sessions_total", (int64_t)in.sessions);
+    json_put_int(json, "messages", (int64_t)in.messages);
+    json_put_int(json, "recipients", (int64_t)in.recipients);
+    json_put_int(json, "refused", (int64_t)in.refused);
     json_put_int(json, "rejected_messages", (int64_t)in.rejected_messages);
-    json_key(json, "spool");
-    json_object_begin(json);
-    json_put_bool(json, "accepts", spool.accepts);
-    json_put_bool(json, "settles", spool.settles);
-    json_put_bool(json, "is_low", spool.is_low);
-    json_put_int(json, "bytes_free", (int64_t)spool.bytes_free);
-    json_put_int(json, "log_bytes", (int64_t)spool.log_bytes);
-    json_put_int(json, "syncs", (int64_t)spool.syncs);
-    json_put_int(json, "commits", (int64_t)spool.commits);
-    json_put_string(json, "reason", view_of(spool.reason));
-    json_object_end(json);
-    json_key(json, "ledger");
-    json_object_begin(json);
-    json_put_bool(json, "is_healthy", ledger.is_healthy);
-    json_put_int(json, "stored", (int64_t)ledger.stored);
-    json_put_int(json, "folded", (int64_t)(ledger.folded_successes + ledger.folded_failures));
-    json_put_int(json, "file_bytes", (int64_t)ledger.file_bytes);
-    json_put_string(json, "reason", view_of(ledger.reason));
     json_object_end(json);
 }

@@ -118,33 +118,27 @@ IO_WAITS static void answer_question(const struct control_options *options,
     buffer_finish(&result);
 }
 
-static void answer_status(const struct control_options *options, struct buffer *out) {
-    struct relay_counts counts = relay_counts(options->relay);
-    struct buffer result;
+// The relay's counters, with the members that the program adds.
+IO_WAITS static void answer_status(const struct control_options *options, struct buffer *out) {
+    const struct relay_ask ask = {.question = RELAY_QUESTION_STATUS};
+    struct error error = {0};
+    struct buffer result, more;
     struct json_writer json;
-    buffer_init(&result, 64 << 10);
-    json_begin(&json, &result);
-    json_object_begin(&json);
-    json_put_int(&json, "schema", 1);
-    json_put_int(&json, "messages", (int64_t)counts.schedule.messages);
-    json_put_int(&json, "recipients", (int64_t)counts.schedule.rcpts);
-    json_put_int(&json, "ready", (int64_t)counts.schedule.ready);
-    json_put_int(&json, "waiting", (int64_t)counts.schedule.waiting);
-    json_put_int(&json, "held", (int64_t)counts.schedule.held);
-    json_put_int(&json, "in_flight", (int64_t)counts.schedule.out);
-    json_put_int(&json, "lanes", counts.schedule.lanes);
-    json_put_int(&json, "sessions_out", counts.schedule.sessions);
-    json_put_int(&json, "delivered", (int64_t)counts.delivered);
-    json_put_int(&json, "deferred", (int64_t)counts.deferred);
-    json_put_int(&json, "bounced", (int64_t)counts.bounced);
-    json_put_int(&json, "expired", (int64_t)counts.expired);
-    json_put_int(&json, "removed", (int64_t)counts.removed);
-    json_put_int(&json, "notices", (int64_t)counts.notices);
-    json_put_int(&json, "notices_suppressed", (int64_t)counts.notices_suppressed);
-    json_put_bool(&json, "clock_is_trusted", counts.schedule.clock_is_trusted);
-    options->status(options->arg, &json);
-    json_object_end(&json);
-    accept_result(out, buffer_view(&result));
+    buffer_init(&result, 256 << 10);
+    buffer_init(&more, 64 << 10);
+    if (relay_answer(options->relay, &ask, &result, &error) && result.len > 1) {
+        json_begin(&json, &more);
+        json_object_begin(&json);
+        options->status(options->arg, &json);
+        json_object_end(&json);
+        result.len--; // its last brace: the members of `more` follow
+        buffer_append_char(&result, ',');
+        buffer_append_view(&result, view_skip(buffer_view(&more), 1));
+        accept_result(out, buffer_view(&result));
+    } else {
+        refuse_text(out, error.text);
+    }
+    buffer_finish(&more);
     buffer_finish(&result);
 }
 

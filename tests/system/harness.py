@@ -134,7 +134,7 @@ class Relay:
             return text.decode().split()[-1]
 
     def settled(self):
-        return self.ask("status")["recipients"] == 0
+        return self.ask("status")["queue"]["recipients"] == 0
 
 
 class Sink:
