@@ -147,8 +147,10 @@ static void send_body(struct session *session) {
                        source.domain, (unsigned long long)session->number,
                        (unsigned long long)session->number);
     put(session, head, (size_t)len);
-    if (source.size > (size_t)len)
-        put(session, source.body, source.size - (size_t)len);
+    size_t left = source.size > (size_t)len ? source.size - (size_t)len : 0;
+    if (left && source.body[left - 1] == '\r') // never a bare CR before the end
+        left--;
+    put(session, source.body, left);
     put(session, "\r\n.\r\n", 5);
     session->step = STEP_DOT;
     session->replies_left = 1;
@@ -287,8 +289,6 @@ static void make_body(void) {
     source.body = malloc(source.size + 1);
     for (size_t i = 0; i < source.size; i++)
         source.body[i] = i % 76 == 74 ? '\r' : i % 76 == 75 ? '\n' : (char)('a' + i % 26);
-    if (source.size && source.body[source.size - 1] == '\r')
-        source.body[source.size - 1] = 'x';
 }
 
 int main(int argc, char **argv) {
