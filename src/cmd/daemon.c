@@ -253,14 +253,15 @@ void daemon_stop(struct daemon *daemon) {
         relay_stop(daemon->relay, io_after(DAEMON_STOP_MS));
     for (size_t i = 0; i < daemon->n_loops && daemon->serves[0]; i++)
         daemon_on_loop(daemon, daemon->n_loops - 1 - i, destroy_serve);
+    // The ledger's writer tells the relay what it has stored, so it ends first.
+    if (daemon->ledger)
+        ledger_close(daemon->ledger);
     if (daemon->relay)
         relay_destroy(daemon->relay);
     if (daemon->spool)
         spool_close(daemon->spool);
     if (daemon->resolver)
         dns_resolver_destroy(daemon->resolver);
-    if (daemon->ledger)
-        ledger_close(daemon->ledger);
     for (size_t i = 1; i < daemon->n_loops && daemon->loops[i]; i++)
         io_loop_join_thread(daemon->loops[i]);
     serve_limits_destroy(daemon->limits);

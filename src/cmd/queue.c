@@ -112,6 +112,23 @@ static int list(const struct queue_options *q) {
     return ask_and_print(q, request, queue_print_list);
 }
 
+static int show(const struct queue_options *q, const char *id) {
+    json_t *result = cmd_ask(&q->client, json_pack("{s:s, s:s}", "do", "show", "text", id));
+    if (!result)
+        return CMD_FAULT;
+    bool is_known = json_is_true(json_object_get(result, "is_known"));
+    if (q->client.is_json)
+        cmd_print_json(result);
+    else if (is_known)
+        queue_print_show(result);
+    else
+        fprintf(stderr,
+                "postrider: no message %s is queued (`postrider why %s` asks the history)\n", id,
+                id);
+    json_decref(result);
+    return is_known ? CMD_WELL : CMD_FAULT;
+}
+
 // --- Actions ----------------------------------------------------------------------------------
 static int report(const char *action, const struct queue_options *q, const json_t *result) {
     long long matched = cmd_number(result, "matched");
@@ -188,9 +205,7 @@ int cmd_queue(int argc, char **argv) {
     if (strcmp(what, "list") == 0)
         return n == 1 ? list(&q) : wrong_use("list takes a selection, no ids");
     if (strcmp(what, "show") == 0)
-        return n == 2 ? ask_and_print(&q, json_pack("{s:s, s:s}", "do", "show", "text", argv[1]),
-                                      queue_print_show)
-                      : wrong_use("show takes one id");
+        return n == 2 ? show(&q, argv[1]) : wrong_use("show takes one id");
     if (is_action(what))
         return act(what, n - 1, argv + 1, &q);
     fprintf(stderr, "postrider queue: there is no \"%s\"\n\n", what);

@@ -18,9 +18,9 @@ def verdict_of(relay, recipient="rcpt@example.net", seconds=20):
 class Causes(unittest.TestCase):
     ROWS = [  # script, stage, code, what the cause must hold
         ({"connect": "close"}, "greeting", "450 4.4.318", "clos"),
-        ({"connect": "reset"}, "greeting", "450 4.4.318", "reset"),
+        ({"connect": "reset"}, ("connect", "greeting"), "450 4.4.318", "reset"),
         ({"connect": "silent"}, "greeting", "450 4.4.318", "greeting-timeout"),
-        ({"connect": "421 4.3.2 too busy"}, "greeting", "450 4.4.317", "greet"),
+        ({"connect": "421 4.3.2 too busy"}, "greeting", "450 4.4.317", "overload"),
         ({"connect": "554 5.7.1 no"}, "greeting", "450 4.4.317", "greet"),
         ({"connect": "hello there"}, "greeting", None, ""),
         ({"ehlo": "close"}, "ehlo", "450 4.4.318", "ehlo"),
@@ -38,7 +38,7 @@ class Causes(unittest.TestCase):
                     Relay(smart_host(sink.port, QUICK)) as relay:
                 relay.send()
                 verdict = verdict_of(relay)
-                self.assertEqual(verdict.get("stage"), stage, verdict)
+                self.assertIn(verdict.get("stage"), stage if isinstance(stage, tuple) else (stage,), verdict)
                 self.assertIn(cause, verdict["cause"])
                 if code:
                     self.assertEqual(verdict["code"], code)

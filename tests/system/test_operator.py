@@ -58,6 +58,7 @@ class QueueCommands(unittest.TestCase):
                 self.assertFalse(wait_for(lambda: sink.messages, 2))
                 self.assertEqual(relay.ask("queue", "list")["recipients"][0]["state"], "held")
                 relay.ask("queue", "release", "--all", "--yes")
+                relay.ask("queue", "retry", "--all", "--yes")  # the lane backs off still
                 self.assertTrue(wait_for(lambda: sink.messages))
 
     def test_wrong_use(self):
