@@ -63,10 +63,10 @@ static const struct config_key retry_keys[] = {
     KEY("first", duration, config_retry, first_ms, .min = SECOND_MS, .max = DAY_MS),
     KEY("factor", factor, config_retry, factor, .min = 1, .max = 10),
     KEY("longest", duration, config_retry, longest_ms, .min = SECOND_MS, .max = DAY_MS),
-    KEY("expire", duration, config_retry, expire_ms, .min = MINUTE_MS, .max = 30LL * DAY_MS),
-    KEY("expire_max", duration, config_retry, expire_max_ms, .min = MINUTE_MS,
+    KEY("expire", duration, config_retry, expire_ms, .min = SECOND_MS, .max = 30LL * DAY_MS),
+    KEY("expire_max", duration, config_retry, expire_max_ms, .min = SECOND_MS,
         .max = 30LL * DAY_MS),
-    KEY("hold_expire", duration, config_retry, hold_expire_ms, .min = HOUR_MS,
+    KEY("hold_expire", duration, config_retry, hold_expire_ms, .min = SECOND_MS,
         .max = 90LL * DAY_MS),
     KEY("warn", duration, config_retry, warn_ms, .min = 0, .max = 30LL * DAY_MS),
 };
