@@ -103,7 +103,10 @@ static unsigned line_of(const struct config_node *node, const char *a, const cha
 }
 
 static void check_retry(struct config_reader *reader, const struct config_node *node,
-                        const struct config_retry *retry) {
+                        struct config_retry *retry) {
+    // A warning that nobody asked for makes room for a short life.
+    if (retry->warn_ms >= retry->expire_ms && !config_node_find(node, "warn"))
+        retry->warn_ms = 0;
     if (retry->longest_ms < retry->first_ms)
         config_problem(reader->problems, line_of(node, "longest", "first"),
                        "longest must not be shorter than first");
