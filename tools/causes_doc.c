@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prints the pages that are made from the catalogue: `causes_doc markdown` is docs/causes.md,
-// `causes_doc man` the section of the manual page, `causes_doc list` what `explain --list` shows.
-// `causes_doc --check FILE` tells whether a stored docs/causes.md is the present one.
+// `causes_doc man` is man/postrider-causes.7, `causes_doc list` what `explain --list` shows.
+// `causes_doc --check PAGE FILE` tells whether a stored page is the present one.
 #include "catalog/catalog.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 enum { PAGE_BYTES_MAX = 4 << 20 };
 
-static int check(const char *path, struct buffer *page) {
+static int check(const char *name, const char *path, struct buffer *page) {
     FILE *file = fopen(path, "re");
     char *stored = mem_alloc(PAGE_BYTES_MAX);
     size_t len = file ? fread(stored, 1, PAGE_BYTES_MAX, file) : 0;
@@ -35,14 +35,14 @@ static bool write_page(const char *name, struct buffer *page) {
 
 int main(int argc, char **argv) {
     struct buffer page;
-    bool checks = argc == 3 && view_equals(view_of(argv[1]), VIEW("--check"));
+    bool checks = argc == 4 && view_equals(view_of(argv[1]), VIEW("--check"));
     int status = EXIT_SUCCESS;
     buffer_init(&page, PAGE_BYTES_MAX);
-    if ((argc != 2 && !checks) || !write_page(checks ? "markdown" : argv[1], &page)) {
-        fputs("usage: causes_doc markdown | man | list | --check docs/causes.md\n", stderr);
+    if ((argc != 2 && !checks) || !write_page(argv[checks ? 2 : 1], &page)) {
+        fputs("usage: causes_doc [--check] markdown | man | list [FILE]\n", stderr);
         status = 2;
     } else if (checks)
-        status = check(argv[2], &page);
+        status = check(argv[2], argv[3], &page);
     else if (fwrite(page.ptr, 1, page.len, stdout) != page.len)
         status = EXIT_FAILURE;
     buffer_finish(&page);

@@ -192,34 +192,44 @@ void catalog_write_markdown(struct buffer *out) {
 }
 
 // --- Manual page, list -------------------------------------------------------------------------
-// Hyphens and leading dots mean something to roff.
+// A backslash, and a dot or apostrophe at the start of a line, mean something to roff.
 static void man_text(struct buffer *out, struct view text) {
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        if (c == '-' || c == '\\')
-            buffer_append_char(out, '\\');
-        if (c == '\\')
-            buffer_append_char(out, 'e');
-        else if (c == '.' && i == 0)
-            buffer_append_view(out, VIEW("\\&."));
+    if (text.len && (text.ptr[0] == '.' || text.ptr[0] == '\''))
+        buffer_append_view(out, VIEW("\\&"));
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] == '\\')
+            buffer_append_view(out, VIEW("\\e"));
         else
-            buffer_append_char(out, c);
-    }
+            buffer_append_char(out, text.ptr[i]);
+    buffer_append_char(out, '\n');
+}
+
+static void man_head(struct buffer *out) {
+    static const char head[] =
+        ".\\\" SPDX-License-Identifier: Apache-2.0\n"
+        ".\\\" Made by tools/causes_doc from src/catalog; edit the tables there.\n"
+        ".Dd November 21, 2026\n.Dt POSTRIDER-CAUSES 7\n.Os\n"
+        ".Sh NAME\n.Nm postrider-causes\n.Nd why mail is late or comes back\n"
+        ".Sh DESCRIPTION\n"
+        "Every verdict of\n.Xr postrider 1\nnames one of these causes.\n"
+        "The code beside it is the one that people see while the message waits; proofs, other\n"
+        "explanations and remedies are in the verdict itself and in\n.Pa docs/causes.md .\n";
+    buffer_append(out, head, sizeof(head) - 1);
 }
 
 void catalog_write_man(struct buffer *out) {
-    buffer_append_view(out, VIEW(".SH CAUSES\n"));
+    man_head(out);
     for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++) {
         const struct cause_info *info = cause_info((enum cause)i);
         const struct view *part = part_at((enum cause)i);
+        struct view code = info->family_code.len ? info->family_code : info->enhanced;
         if (part)
-            buffer_printf(out, ".SS %.*s\n", VIEW_ARG(*part));
-        buffer_append_view(out, VIEW(".TP\n.B "));
-        man_text(out, info->id);
-        buffer_append_char(out, '\n');
+            buffer_printf(out, "%s.Sh %.*s\n.Bl -tag -width Ds\n",
+                          i > CAUSE_NONE + 1 ? ".El\n" : "", VIEW_ARG(*part));
+        buffer_printf(out, ".It Sy %.*s Pq %.*s\n", VIEW_ARG(info->id), VIEW_ARG(code));
         man_text(out, info->meaning);
-        buffer_append_char(out, '\n');
     }
+    buffer_append_view(out, VIEW(".El\n.Sh SEE ALSO\n.Xr postrider 1\n"));
 }
 
 void catalog_write_list(struct buffer *out) {

@@ -3,6 +3,8 @@
 // it did not stop the mail.
 #include "catalog/catalog_internal.h"
 
+#include "base/units.h"
+
 #include <errno.h>
 
 static void add_line(struct view *lines, size_t *count, struct view line) {
@@ -76,13 +78,24 @@ static void add_words(const struct fact *fact, struct arena *arena, struct verdi
                              arena_printf(arena, "first bytes received: \"%.*s\"", VIEW_ARG(text)));
     else if (text.len && fact->kind != FACT_KIND_DNS && fact->kind != FACT_KIND_TLS &&
              fact->kind != FACT_KIND_CERT)
-        verdict_add_evidence(verdict, arena_printf(arena, "detail: \"%.*s\"", VIEW_ARG(text)));
+        verdict_add_evidence(verdict, arena_printf(arena, "words: \"%.*s\"", VIEW_ARG(text)));
+}
+
+// "12345678 bytes (11 MB)".
+static struct view bytes_words(int64_t bytes, struct arena *arena) {
+    const int64_t readable_bytes = 10 * 1024;
+    char size[UNITS_TIME_SIZE];
+    if (bytes < readable_bytes)
+        return arena_printf(arena, "%lld bytes", (long long)bytes);
+    units_format_size((uint64_t)bytes, size, sizeof(size));
+    return arena_printf(arena, "%lld bytes (%s)", (long long)bytes, size);
 }
 
 static void add_amounts(const struct fact *fact, struct arena *arena, struct verdict *verdict) {
     bool in_body = fact->stage == FACT_STAGE_BODY || fact->stage == FACT_STAGE_DOT;
     struct view span = span_words(fact->elapsed_ms, arena);
     struct view limit = span_words(fact->limit_ms, arena);
+    struct view sent = bytes_words(fact->bytes_sent, arena);
     if (fact->kind == FACT_KIND_SILENT && fact->limit_ms)
         verdict_add_evidence(verdict,
                              arena_printf(arena, "waited %.*s, our limit for %.*s", VIEW_ARG(limit),
@@ -91,10 +104,9 @@ static void add_amounts(const struct fact *fact, struct arena *arena, struct ver
         verdict_add_evidence(verdict,
                              arena_printf(arena, "after %.*s at this step", VIEW_ARG(span)));
     if (fact->bytes_sent || fact->bytes_received || fact->kind == FACT_KIND_CLOSED)
-        verdict_add_evidence(
-            verdict, arena_printf(arena, "%lld bytes%s sent, %lld received at this step",
-                                  (long long)fact->bytes_sent, in_body ? " of the body" : "",
-                                  (long long)fact->bytes_received));
+        verdict_add_evidence(verdict, arena_printf(arena, "%.*s%s sent, %lld received at this step",
+                                                   VIEW_ARG(sent), in_body ? " of the body" : "",
+                                                   (long long)fact->bytes_received));
 }
 
 static void add_circumstances(const struct fact *fact, struct verdict *verdict) {

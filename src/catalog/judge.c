@@ -320,6 +320,8 @@ bool fact_allows_next_host(const struct fact *fact) {
     case FACT_KIND_CERT:
     case FACT_KIND_DEMAND: return true;
     case FACT_KIND_REPLY: return reply_allows_next_host(fact);
+    // The other address family has a source address of its own.
+    case FACT_KIND_LOCAL: return fact->detail == FACT_LOCAL_SOURCE;
     default: return false;
     }
 }

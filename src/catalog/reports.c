@@ -136,8 +136,7 @@ static bool find_report(struct view words, struct view text, const struct triple
         if (pattern_matches(reports[i].pattern, text, triples)) {
             fact->kind = reports[i].kind;
             set_number(fact, reports[i].number);
-            if (fact->kind == FACT_KIND_DNS)
-                fact->text = name_in(words);
+            fact->text = fact->kind == FACT_KIND_DNS ? name_in(words) : words;
             return true;
         }
     return false;

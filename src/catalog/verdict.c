@@ -131,9 +131,21 @@ static void add_mark_of_device(const struct attempt *attempt, struct verdict *ve
                                                            "that masks the greeting.")});
 }
 
+// Symantec's gateway writes "[internal]" before findings of its own; a time-out there may be that
+// of its own reverse lookup instead of the connection's.
+static void add_gateway_lookup(const struct fact *fact, struct verdict *verdict) {
+    if (verdict->cause == CAUSE_CONN_TIMEOUT &&
+        view_find_nocase(fact->text, VIEW("[internal]")) < fact->text.len)
+        add_candidate(verdict,
+                      (struct candidate){.cause = CAUSE_LOCAL_REVERSE,
+                                         .confidence = 0.3,
+                                         .decide_by = VIEW("A hand-made session from the "
+                                                           "gateway to the same address.")});
+}
+
 static void set_candidates(struct verdict *verdict) {
     const struct candidate *row = advice_candidates(verdict->cause);
-    if (verdict->n_candidates)
+    if (verdict->n_candidates && verdict->candidates[0].cause == CAUSE_MASKED_BANNER)
         return;
     for (; row->cause != CAUSE_NONE; row++)
         add_candidate(verdict, *row);
@@ -196,6 +208,7 @@ void verdict_of_fact(const struct fact *fact, const struct attempt *attempt, boo
     collect_ruled_out(fact, attempt, arena, verdict);
     collect_warnings(fact, attempt, arena, verdict);
     add_mark_of_device(attempt, verdict);
+    add_gateway_lookup(fact, verdict);
     verdict_add_advice(&cast, arena, verdict);
 }
 

@@ -32,6 +32,9 @@ static void test_every_field(void **state) {
         const struct cause_info *info = cause_info((enum cause)i);
         if (!is_word(info->id))
             fail_for((enum cause)i, "id is no word");
+        // "450 4.4.316 [postrider] TITLE (RFC 3463: 4.4.1)" has to fit a line of 100 columns.
+        if (info->title.len > 58)
+            fail_for((enum cause)i, "title is too long");
         if (info->title.len == 0 || info->title.ptr[info->title.len - 1] == '.')
             fail_for((enum cause)i, "title is empty or a sentence");
         if (!is_sentence(info->meaning) || !is_sentence(info->proved_by) ||
@@ -168,6 +171,24 @@ static void test_no_cause_is_advised_twice(void **state) {
             fail_for(listed[i], "stands in two entries of remedies.inc");
 }
 
+static void test_pages(void **state) {
+    struct buffer list, man;
+    size_t lines = 0;
+    buffer_init(&list, 1 << 16);
+    buffer_init(&man, 1 << 18);
+    catalog_write_list(&list);
+    catalog_write_man(&man);
+    for (size_t i = 0; i < list.len; i++)
+        lines += list.ptr[i] == '\n';
+    assert_int_equal(lines, CAUSE_COUNT - 1);
+    for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++)
+        if (view_find(buffer_view(&man), cause_info((enum cause)i)->id) == man.len)
+            fail_for((enum cause)i, "is not in the manual page");
+    assert_false(list.overflow || man.overflow);
+    buffer_finish(&list);
+    buffer_finish(&man);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_field),
@@ -179,6 +200,7 @@ int main(void) {
         cmocka_unit_test(test_names_in_remedies_are_known),
         cmocka_unit_test(test_weak_causes_have_candidates),
         cmocka_unit_test(test_no_cause_is_advised_twice),
+        cmocka_unit_test(test_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,7 +129,7 @@ static const struct {
     {S(TLS), K(CERT), 12345, CAUSE_CERT_INVALID, false, true},
     // Our own machine and will
     {S(DNS), K(LOCAL), FACT_LOCAL_RESOLVER, CAUSE_LOCAL_RESOLVER, false, false},
-    {S(CONNECT), K(LOCAL), FACT_LOCAL_SOURCE, CAUSE_LOCAL_SOURCE, false, false},
+    {S(CONNECT), K(LOCAL), FACT_LOCAL_SOURCE, CAUSE_LOCAL_SOURCE, false, true},
     {S(BODY), K(LOCAL), FACT_LOCAL_SPOOL, CAUSE_LOCAL_SPOOL, false, false},
     {S(AUTH), K(LOCAL), FACT_LOCAL_CREDENTIALS, CAUSE_LOCAL_CREDENTIALS, false, false},
     {S(MAIL), K(CANCELED), 0, CAUSE_CANCELED, false, false},

@@ -171,6 +171,23 @@ static void test_weak_evidence_says_so(void **state) {
     arena_finish(&arena);
 }
 
+static void test_gateway_with_its_own_lookup(void **state) {
+    struct arena arena;
+    struct fact fact;
+    struct verdict v;
+    arena_init(&arena, 1 << 18);
+    assert_true(fact_of_words(VIEW("450 4.4.1 [internal] Connection timed out"), &fact));
+    verdict_of_fact(&fact, NULL, false, &arena, &v);
+    assert_int_equal(v.cause, CAUSE_CONN_TIMEOUT);
+    assert_int_equal(v.candidates[0].cause, CAUSE_LOCAL_REVERSE);
+    assert_true(v.n_candidates > 3);
+    assert_true(lines_have(v.evidence, v.n_evidence, "[internal]"));
+    assert_true(fact_of_words(VIEW("connect to h[192.0.2.1]:25: Connection timed out"), &fact));
+    verdict_of_fact(&fact, NULL, false, &arena, &v);
+    assert_int_not_equal(v.candidates[0].cause, CAUSE_LOCAL_REVERSE);
+    arena_finish(&arena);
+}
+
 static void test_masked_greetings(void **state) {
     static const struct {
         const char *greeting;
@@ -466,6 +483,7 @@ int main(void) {
         cmocka_unit_test(test_code_lines),
         cmocka_unit_test(test_names_and_evidence),
         cmocka_unit_test(test_weak_evidence_says_so),
+        cmocka_unit_test(test_gateway_with_its_own_lookup),
         cmocka_unit_test(test_masked_greetings),
         cmocka_unit_test(test_after_the_dot),
         cmocka_unit_test(test_warnings),
