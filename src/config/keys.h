@@ -85,7 +85,7 @@ CONFIG_VALUE_KIND(text)     // const char *, printable; `max` bytes
 CONFIG_VALUE_KIND(mail)     // const char *, "user@domain"
 CONFIG_VALUE_KIND(fqdn)     // const char *, a full host name of letters, digits and hyphens
 CONFIG_VALUE_KIND(helo)     // the same, or "[192.0.2.1]"
-CONFIG_VALUE_KIND(domain)   // const char *, a domain name
+CONFIG_VALUE_KIND(domain)   // const char *, a domain name, or "*." and one
 CONFIG_VALUE_KIND(duration) // int64_t, milliseconds
 CONFIG_VALUE_KIND(size)     // uint64_t, bytes
 CONFIG_VALUE_KIND(count)    // unsigned

@@ -190,12 +190,17 @@ void config_write_helo(struct buffer *out, const struct config_key *key, const v
 void config_read_domain(struct config_reader *reader, const struct config_node *node,
                         const struct config_key *key, void *object) {
     const struct config_value *value = config_value_single(reader, node);
-    if (value && config_is_host_name(view_of(value->text)))
-        keep_name(reader, key, object, view_of(value->text));
-    else if (value)
-        config_problem(reader->problems, value->line,
-                       "%s = \"%s\" is no domain name: one such as contoso.com was expected",
-                       key->name, value->text);
+    if (!value)
+        return;
+    struct view text = view_of(value->text);
+    if (config_is_host_name(view_skip(text, view_starts_with(text, VIEW("*.")) ? 2 : 0)))
+        keep_name(reader, key, object, text);
+    else
+        config_problem(
+            reader->problems, value->line,
+            "%s = \"%s\" is no name: mx.contoso.com, or *.contoso.com for any name below, "
+            "was expected",
+            key->name, value->text);
 }
 
 void config_write_domain(struct buffer *out, const struct config_key *key, const void *object) {

@@ -189,6 +189,10 @@ static const struct bad_file connectors[] = {
      ":1: tls_min = \"1.4\": did you mean 1.0? It is one of 1.0, 1.1, 1.2, 1.3\n"},
     {"connector \"p\" { domains = \"*\" tls_fallback = maybe }\n",
      ":1: tls_fallback = \"maybe\": it is one of true, false, yes, no, on, off\n"},
+    {"connector \"p\" { domains = \"*\" tls = domain tls_domain = \"*net\" }\n",
+     ":1: tls_domain = \"*net\" is no name: mx.contoso.com, or *.contoso.com for any name below, "
+     "was "
+     "expected\n"},
     {"connector \"p\" { domains = \"*\"\n tls_domain = contoso.net }\n",
      ":2: tls_domain is looked at with tls = \"domain\" only, and tls is \"opportunistic\"\n"},
     {"connector \"p\" { domains = \"*\" source = \"192.0.2.1:25\" }\n",
