@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `why`: what keeps a message, the mail of an address or the mail of a domain from being delivered; or,
-// for what is gone, how it ended. The queue answers what is now, the ledger what was.
+// `why`: what keeps a message, the mail of an address or the mail of a domain from being delivered;
+// or, for what is gone, how it ended. The queue answers what is now, the ledger what was.
 #include "relay/relay_internal.h"
 
 #include <stdio.h>
@@ -25,12 +25,13 @@ struct why {
     struct name *found; // recipients by name: handles do not outlive a wait
     size_t n_found;
     uint64_t n_matches;
-    uint32_t domain; // of the question, or zero
+    uint32_t domain;                               // of the question, or zero
     uint32_t lanes[LANES_MAX], domains[LANES_MAX]; // that the found wait for
     size_t n_lanes, n_domains;
 };
 
-// --- Finding --------------------------------------------------------------------------------------
+// --- Finding
+// --------------------------------------------------------------------------------------
 
 static void see(uint32_t *handles, size_t *n, uint32_t handle) {
     for (size_t i = 0; i < *n; i++)
@@ -124,20 +125,32 @@ IO_WAITS static void find(struct why *why, uint64_t first) {
     }
 }
 
-// --- Showing --------------------------------------------------------------------------------------
+// --- Showing
+// --------------------------------------------------------------------------------------
 
-static bool speaks_of(const struct attempt *attempt, struct view id) {
+// An attempt is a message's when it names it; one that failed before MAIL names nobody, and is that
+// of all who waited on its lane at the time.
+static bool speaks_of(const struct attempt *attempt, const struct relay_shown *shown,
+                      struct view site) {
+    char id[SPOOL_ID_TEXT_SIZE];
+    struct view text = view_from(id, spool_id_format(shown->info.id, id));
     for (size_t i = 0; i < attempt->n_results; i++)
-        if (view_equals(attempt->results[i].message_id, id))
+        if (view_equals(attempt->results[i].message_id, text))
             return true;
-    return false;
+    return attempt->n_results == 0 && !fact_is_ok(&attempt->fact) &&
+           attempt->at_ms + attempt->elapsed_ms >= shown->info.arrived_ms &&
+           view_equals(attempt->site, site);
 }
 
-static void put_attempts(const struct why *why, struct view id, struct json_writer *json) {
+static void put_attempts(const struct why *why, const struct relay_shown *shown,
+                         struct json_writer *json) {
+    struct schedule_lane_info lane = {0};
+    if (shown != NULL && shown->domain.lane != 0)
+        schedule_lane(why->relay->schedule, shown->domain.lane, io_now(), &lane);
     json_key(json, "attempts");
     json_array_begin(json);
     for (size_t i = 0; i < why->n_attempts; i++)
-        if (view_is_empty(id) || speaks_of(why->attempts[i], id))
+        if (shown == NULL || speaks_of(why->attempts[i], shown, relay_lane_site(lane.key)))
             attempt_write_json(why->attempts[i], json);
     json_array_end(json);
 }
@@ -173,28 +186,79 @@ IO_WAITS static void put_messages(struct why *why, struct json_writer *json) {
         uint32_t rcpt = relay_rcpt_find(relay, why->found[i].id, why->found[i].index);
         if (rcpt == 0)
             continue; // it was delivered a moment ago
-        char id[SPOOL_ID_TEXT_SIZE];
         arena_init(&arena, 4 * (size_t)RELAY_ANSWER_ARENA);
         relay_show(relay, rcpt, &arena, &shown);
         json_object_begin(json);
         relay_put_recipient(relay, &shown, &arena, json);
-        put_attempts(why, view_from(id, spool_id_format(why->found[i].id, id)), json);
+        put_attempts(why, &shown, json);
         json_object_end(json);
         arena_finish(&arena);
     }
     json_array_end(json);
 }
 
+IO_WAITS static bool ask_ledger(struct why *why, const struct ledger_query *query,
+                                struct attempt **attempts, size_t *n) {
+    *n = 0;
+    return ledger_attempts(why->relay->ledger, query, &why->arena, attempts, n) == LEDGER_COMPLETE;
+}
+
+static bool is_listed(const struct why *why, int64_t id) {
+    for (size_t i = 0; i < why->n_attempts; i++)
+        if (why->attempts[i]->id == id)
+            return true;
+    return false;
+}
+
+// Newest first, each once.
+static void merge(struct why *why, struct attempt *attempts, size_t n) {
+    for (size_t i = 0; i < n && why->n_attempts < 2 * ATTEMPTS_MAX; i++) {
+        if (is_listed(why, attempts[i].id))
+            continue;
+        size_t at = why->n_attempts++;
+        for (; at > 0 && why->attempts[at - 1]->at_ms < attempts[i].at_ms; at--)
+            why->attempts[at] = why->attempts[at - 1];
+        why->attempts[at] = &attempts[i];
+    }
+}
+
+// Failures before MAIL are the lane's: they are found by its name.
+static bool lane_query(struct why *why, struct ledger_query *query) {
+    struct schedule_rcpt_info info = {.domain = why->domain};
+    struct schedule_domain_info domain;
+    struct schedule_lane_info lane;
+    uint32_t rcpt =
+        why->n_found > 0 ? relay_rcpt_find(why->relay, why->found[0].id, why->found[0].index) : 0;
+    if (rcpt != 0)
+        schedule_rcpt(why->relay->schedule, rcpt, &info);
+    if (info.domain == 0)
+        return false;
+    schedule_domain(why->relay->schedule, info.domain, &domain);
+    if (domain.lane == 0)
+        return false;
+    schedule_lane(why->relay->schedule, domain.lane, io_now(), &lane);
+    *query = (struct ledger_query){.connector = arena_copy(&why->arena, lane.connector),
+                                   .site = arena_copy(&why->arena, relay_lane_site(lane.key)),
+                                   .failures_only = true,
+                                   .limit = ATTEMPTS_MAX};
+    return query->site.len > 0;
+}
+
 IO_WAITS static void read_history(struct why *why) {
-    why->history.limit = ATTEMPTS_MAX;
+    struct ledger_query of_lane;
     struct attempt *attempts = NULL;
-    why->is_complete = ledger_attempts(why->relay->ledger, &why->history, &why->arena, &attempts,
-                                       &why->n_attempts) == LEDGER_COMPLETE;
-    why->attempts = arena_alloc(&why->arena, (why->n_attempts + 1) * sizeof(struct attempt *));
-    for (size_t i = 0; why->attempts != NULL && i < why->n_attempts; i++)
-        why->attempts[i] = &attempts[i];
+    size_t n;
+    bool has_lane = lane_query(why, &of_lane);
+    why->history.limit = ATTEMPTS_MAX;
+    why->attempts = arena_alloc(&why->arena, 2 * ATTEMPTS_MAX * sizeof(struct attempt *));
     if (why->attempts == NULL)
-        why->n_attempts = 0;
+        return;
+    why->is_complete = ask_ledger(why, &why->history, &attempts, &n);
+    merge(why, attempts, n);
+    if (has_lane) {
+        why->is_complete &= ask_ledger(why, &of_lane, &attempts, &n);
+        merge(why, attempts, n);
+    }
 }
 
 bool relay_answer_why(struct relay *relay, const struct relay_ask *ask, struct json_writer *json,
@@ -214,7 +278,7 @@ bool relay_answer_why(struct relay *relay, const struct relay_ask *ask, struct j
     bool is_more = why->n_matches > shown && why->n_found > 0;
     read_history(why);
     put_messages(why, json);
-    put_attempts(why, VIEW_NONE, json);
+    put_attempts(why, NULL, json);
     json_put_string(json, "history", why->is_complete ? VIEW("complete") : VIEW("incomplete"));
     char next[24];
     snprintf(next, sizeof next, "%llu", (unsigned long long)shown);
