@@ -63,9 +63,19 @@ static void defer(struct relay_item *item, size_t i, const struct fact *fact) {
     relay_update(relay, rcpt, &record);
 }
 
+static void say_unreadable(const struct relay_item *item, const struct fact *fact) {
+    char id[SPOOL_ID_TEXT_SIZE];
+    if (fact->kind != FACT_KIND_LOCAL || fact->detail != FACT_LOCAL_SPOOL)
+        return;
+    spool_id_format(item->item.id, id);
+    log_error("relay",
+              "%s: the stored message is damaged and cannot be read; it stays in the queue", id);
+}
+
 static void end_one(struct relay_item *item, size_t i) {
     struct relay *relay = item->session->relay;
     const struct fact *fact = &item->item.results[i];
+    say_unreadable(item, fact);
     if (fact->kind == FACT_KIND_OK) {
         relay->counts.delivered++;
         relay_settle(relay, item->rcpts[i]);

@@ -102,7 +102,11 @@ class DamagedSpool(unittest.TestCase):
             self.assertGreaterEqual(len(sink.messages), self.COUNT - 3)
             for _, _, body in sink.messages:
                 self.assertIn(b"z" * 900, body)
-            self.assertRegex(relay.log(), r"(?i)damaged|corrupt|set aside|cannot be read")
+            left = relay.ask("queue", "list")["recipients"]
+            self.assertEqual(len(left), self.COUNT - len(sink.messages))
+            for item in left:
+                self.assertEqual(item["verdict"]["blame"], "local", item)
+                self.assertRegex(relay.log(), rf"{item['id']}: the stored message is damaged")
 
 
 class StopUnderLoad(unittest.TestCase):
