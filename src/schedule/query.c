@@ -5,8 +5,7 @@
 enum { OLDEST_DOMAINS_MAX = 256 };
 
 uint32_t schedule_find(const struct schedule *s, struct spool_id id) {
-    for (uint32_t at = index_first(&s->by_id, id_hash(id)); at != 0;
-         at = index_next(&s->by_id, at))
+    for (uint32_t at = index_first(&s->by_id, id_hash(id)); at != 0; at = index_next(&s->by_id, at))
         if (spool_id_equals(message_at(s, at)->id, id))
             return at;
     return 0;
@@ -52,7 +51,8 @@ void schedule_rcpt(const struct schedule *s, uint32_t number, struct schedule_rc
         info->tried_ms = wall_of(s, time_of(s, rcpt->tried));
 }
 
-// --- Bindings -------------------------------------------------------------------------------------
+// --- Bindings
+// -------------------------------------------------------------------------------------
 
 static struct schedule_binding binding(enum schedule_binding_kind kind, io_time until) {
     return (struct schedule_binding){kind, until};
@@ -97,10 +97,10 @@ struct schedule_binding schedule_binding(const struct schedule *s, uint32_t numb
     return ready_binding(s, rcpt, now);
 }
 
-// --- Domains and lanes ----------------------------------------------------------------------------
+// --- Domains and lanes
+// ----------------------------------------------------------------------------
 
-void schedule_domain(const struct schedule *s, uint32_t number,
-                     struct schedule_domain_info *info) {
+void schedule_domain(const struct schedule *s, uint32_t number, struct schedule_domain_info *info) {
     const struct domain *domain = domain_at(s, number);
     ASSERT(domain->name != NULL);
     *info = (struct schedule_domain_info){.name = view_from(domain->name, domain->name_len),
@@ -149,7 +149,7 @@ struct view schedule_lane_connector(const struct schedule *s, uint32_t number) {
 static int64_t oldest_of(const struct schedule *s, const struct lane *lane) {
     int64_t oldest_ms = 0;
     unsigned n = 0;
-    LIST_FOR_EACH(link, &lane->domains) {
+    LIST_FOR_EACH (link, &lane->domains) {
         const struct domain *domain = CONTAINER_OF(link, struct domain, of_lane);
         if (domain->all.n == 0)
             continue;
@@ -162,22 +162,36 @@ static int64_t oldest_of(const struct schedule *s, const struct lane *lane) {
     return oldest_ms;
 }
 
+// Without anybody who could leave now, no slot and no connection is what a lane waits for.
+static struct schedule_binding whole_lane_binding(const struct schedule *s, const struct lane *lane,
+                                                  io_time now) {
+    struct schedule_binding of_next = lane_binding(s, lane, now);
+    bool is_for_room = of_next.kind == SCHEDULE_BIND_SLOTS ||
+                       of_next.kind == SCHEDULE_BIND_CONCURRENCY ||
+                       of_next.kind == SCHEDULE_BIND_RATE;
+    if (lane->n_ready > 0 || !is_for_room)
+        return of_next;
+    bool is_working = lane->n_sessions > lane->n_warm;
+    return binding(is_working ? SCHEDULE_BIND_IN_FLIGHT : SCHEDULE_BIND_RETRY_TIME, IO_NEVER);
+}
+
 void schedule_lane(const struct schedule *s, uint32_t number, io_time now,
                    struct schedule_lane_info *info) {
     const struct lane *lane = lane_at(s, number);
     ASSERT(lane->key != NULL);
-    *info = (struct schedule_lane_info){.key = view_from(lane->key, lane->key_len),
-                                        .connector = view_from(lane->connector, lane->connector_len),
-                                        .backoff = lane->backoff,
-                                        .n_sessions = lane->n_sessions,
-                                        .n_warm = lane->n_warm,
-                                        .limit = lane_limit(lane),
-                                        .is_proven = lane->class == CLASS_GOOD,
-                                        .n_domains = lane->n_domains,
-                                        .n_ready = lane->n_ready,
-                                        .n_rcpts = lane->n_rcpts,
-                                        .oldest_ms = oldest_of(s, lane),
-                                        .binding = lane_binding(s, lane, now)};
+    *info =
+        (struct schedule_lane_info){.key = view_from(lane->key, lane->key_len),
+                                    .connector = view_from(lane->connector, lane->connector_len),
+                                    .backoff = lane->backoff,
+                                    .n_sessions = lane->n_sessions,
+                                    .n_warm = lane->n_warm,
+                                    .limit = lane_limit(lane),
+                                    .is_proven = lane->class == CLASS_GOOD,
+                                    .n_domains = lane->n_domains,
+                                    .n_ready = lane->n_ready,
+                                    .n_rcpts = lane->n_rcpts,
+                                    .oldest_ms = oldest_of(s, lane),
+                                    .binding = whole_lane_binding(s, lane, now)};
 }
 
 uint32_t schedule_lane_domain(const struct schedule *s, uint32_t number, uint32_t after) {
@@ -187,7 +201,8 @@ uint32_t schedule_lane_domain(const struct schedule *s, uint32_t number, uint32_
     return next == &lane->domains ? 0 : CONTAINER_OF(next, struct domain, of_lane)->number;
 }
 
-// --- Counts ---------------------------------------------------------------------------------------
+// --- Counts
+// ---------------------------------------------------------------------------------------
 
 static size_t slab_memory(const struct slab *slab) {
     return (size_t)slab->n_chunks * SLAB_CHUNK_ITEMS * slab->item_size;
@@ -199,18 +214,18 @@ struct schedule_counts schedule_counts(const struct schedule *s) {
                           slab_memory(&s->lanes) + slab_memory(&s->sessions) +
                           index_memory(&s->by_id) + index_memory(&s->by_sender) +
                           index_memory(&s->by_domain) + index_memory(&s->by_lane);
-    return (struct schedule_counts){
-        .messages = s->messages.n_live,
-        .rcpts = s->rcpts.n_live,
-        .ready = s->n_ready,
-        .waiting = s->n_waiting,
-        .held = s->n_held,
-        .out = s->n_out,
-        .domains = s->domains.n_live,
-        .lanes = s->lanes.n_live,
-        .sessions = s->n_sessions,
-        .sessions_unproven = s->n_sessions_of[CLASS_NEW] + s->n_sessions_of[CLASS_FAILED],
-        .routing = s->n_routing,
-        .clock_is_trusted = s->clock_is_trusted,
-        .memory_bytes = memory_bytes};
+    return (struct schedule_counts){.messages = s->messages.n_live,
+                                    .rcpts = s->rcpts.n_live,
+                                    .ready = s->n_ready,
+                                    .waiting = s->n_waiting,
+                                    .held = s->n_held,
+                                    .out = s->n_out,
+                                    .domains = s->domains.n_live,
+                                    .lanes = s->lanes.n_live,
+                                    .sessions = s->n_sessions,
+                                    .sessions_unproven = s->n_sessions_of[CLASS_NEW] +
+                                                         s->n_sessions_of[CLASS_FAILED],
+                                    .routing = s->n_routing,
+                                    .clock_is_trusted = s->clock_is_trusted,
+                                    .memory_bytes = memory_bytes};
 }
