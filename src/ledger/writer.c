@@ -224,8 +224,8 @@ static void release_batch(struct ledger *ledger, struct batch *batch) {
         writing->last = &writing->first;
     batch->n_bytes += release_audits(ledger);
     ledger_folds_finish(&ledger->writing_folds);
-    atomic_fetch_sub(&ledger->queued_bytes, batch->n_bytes);
     atomic_fetch_add(&ledger->n_written, batch->n_records);
+    atomic_fetch_sub(&ledger->queued_bytes, batch->n_bytes);
     pthread_mutex_lock(&ledger->lock);
     ledger->counts.stored += batch->n_records - batch->n_refused;
     ledger->counts.dropped += batch->n_refused;
