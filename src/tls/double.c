@@ -132,19 +132,22 @@ static enum engine_status double_handshake(struct engine *engine) {
 
 static enum engine_status double_decrypt(struct engine *engine, void *out, size_t size, size_t *n) {
     struct double_engine *self = double_of(engine);
-    do {
-        if (self->frame.len && self->used == self->frame.len - HEADER_BYTES)
-            drop_frame(self);
+    for (;;) {
         enum engine_status status = take_frame(self);
         if (status != ENGINE_DONE)
             return status;
         if (self->frame.ptr[0] != FRAME_DATA)
             return fail(self, ALERT_UNEXPECTED_MESSAGE, false);
-    } while (self->frame.len == HEADER_BYTES);
+        if (self->frame.len > HEADER_BYTES)
+            break;
+        drop_frame(self);
+    }
     struct view payload = view_skip(buffer_view(&self->frame), HEADER_BYTES + self->used);
     *n = size_min(size, payload.len);
     memcpy(out, payload.ptr, *n);
     self->used += *n;
+    if (*n == payload.len)
+        drop_frame(self);
     return ENGINE_DONE;
 }
 
