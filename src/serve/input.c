@@ -96,6 +96,10 @@ static IO_WAITS bool await_command(struct session *session, io_time deadline) {
         return session_read_more(session, deadline);
     if (!session_flush(session))
         return false;
+    if (session->serve->is_stopping && !session->has_mail) {
+        session_dismiss(session, "4.3.2", "Shutting down");
+        return false;
+    }
     session->is_resting = !session->has_mail;
     struct io_result result = rest(session, deadline);
     session->is_resting = false;

@@ -62,6 +62,12 @@ bool session_flush(struct session *session) {
     struct buffer *output = &session->output;
     if (output->len == 0)
         return true;
+    // serve_stop does not wait any more. What was said is sent still: a client that does not hear
+    // of its message's 250 sends it again.
+    if (io_is_canceled()) {
+        io_cancel_clear();
+        session_dismiss(session, "4.3.2", "Shutting down");
+    }
     int64_t limit_ms = session->is_over ? SESSION_FAREWELL_MS : SESSION_WRITE_MS;
     struct io_result result =
         io_write(session->stream, output->ptr, output->len, io_after(limit_ms));

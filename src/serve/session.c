@@ -202,8 +202,6 @@ static struct view refuse_mail_params(const struct session *session,
 static struct view refuse_sender(const struct smtp_path *path) {
     if (path->has_utf8)
         return VIEW("553 5.6.7 The sender needs SMTPUTF8, which is not offered");
-    if (path->address.len && view_is_empty(path->domain))
-        return VIEW("501 5.1.7 The sender needs a domain: nobody could answer");
     return VIEW_NONE;
 }
 
