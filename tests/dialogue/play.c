@@ -245,7 +245,7 @@ bool play_matches(struct view pattern, struct view text) {
 struct actor {
     const struct play_part *part;
     struct io_stream *stream; // NULL: closed
-    struct buffer input;
+    struct buffer input, output;
     const struct line *line; // being played
     char *why;
     size_t why_size;
@@ -262,10 +262,19 @@ static bool leave(struct actor *actor, const char *what, struct view about) {
     return false;
 }
 
-static bool send_bytes(struct actor *actor, struct view bytes) {
-    // A peer that is gone already is not our business: the script says what it expects next.
-    if (actor->stream)
+// A peer that is gone already is not our business: the script says what it expects next.
+IO_WAITS static void flush(struct actor *actor) {
+    struct view bytes = buffer_view(&actor->output);
+    ASSERT(!actor->output.overflow);
+    if (actor->stream && bytes.len)
         io_write(actor->stream, bytes.ptr, bytes.len, patience(actor));
+    buffer_clear(&actor->output);
+}
+
+IO_WAITS static bool send_bytes(struct actor *actor, struct view bytes) {
+    buffer_append_view(&actor->output, bytes);
+    if (!actor->part->gathers)
+        flush(actor);
     return true;
 }
 
@@ -315,13 +324,13 @@ static struct view without_end(struct view line) {
     return line;
 }
 
-IO_WAITS static bool expect_line(struct actor *actor, bool any, bool *is_dot) {
+IO_WAITS static bool expect_like(struct actor *actor, struct view pattern, bool *is_dot) {
     struct view line;
     if (!take_line(actor, &line))
         return false;
     struct view text = without_end(line);
     bool has_crlf = line.len - text.len == 2;
-    if (!has_crlf || (!any && !play_matches(actor->line->text, text)))
+    if (!has_crlf || !play_matches(pattern, text))
         return leave(actor, "got", has_crlf ? text : line);
     if (is_dot)
         *is_dot = view_equals(text, VIEW("."));
@@ -367,14 +376,19 @@ IO_WAITS static bool expect_action(struct actor *actor) {
     if (view_equals(word, VIEW("closed")))
         return expect_closed(actor);
     if (view_equals(word, VIEW("line")))
-        return expect_line(actor, true, NULL);
+        return expect_like(actor, VIEW("*"), NULL);
+    if (view_equals(word, VIEW("lines"))) {
+        while (number > 0 && expect_like(actor, rest, NULL))
+            number--;
+        return number == 0;
+    }
     if (view_equals(word, VIEW("nothing")))
         return expect_nothing(actor, (int64_t)number);
     if (!view_equals(word, VIEW("message")))
         complain(actor->part->play, actor->line->number, "unknown expectation", word);
     bool is_dot = false;
     while (!is_dot)
-        if (!expect_line(actor, true, &is_dot))
+        if (!expect_like(actor, VIEW("*"), &is_dot))
             return false;
     return true;
 }
@@ -461,9 +475,24 @@ IO_WAITS static bool say(struct actor *actor) {
 
 IO_WAITS static bool play_line(struct actor *actor) {
     bool is_own = actor->line->role == actor->part->role;
+    if (is_own && !actor->line->is_action)
+        return say(actor);
+    flush(actor);
     if (is_own)
-        return actor->line->is_action ? act(actor) : say(actor);
-    return actor->line->is_action ? expect_action(actor) : expect_line(actor, false, NULL);
+        return act(actor);
+    return actor->line->is_action ? expect_action(actor)
+                                  : expect_like(actor, actor->line->text, NULL);
+}
+
+IO_WAITS static bool turn_to_test(struct actor *actor) {
+    const struct play_part *part = actor->part;
+    char why[256] = "";
+    if (!part->on_setting)
+        return true;
+    flush(actor);
+    if (part->on_setting(part->arg, actor->line->name, actor->line->text, why, sizeof(why)))
+        return true;
+    return leave(actor, why, VIEW_NONE);
 }
 
 bool play_run(const struct play_part *part, struct io_stream *stream, char *why, size_t size) {
@@ -472,12 +501,14 @@ bool play_run(const struct play_part *part, struct io_stream *stream, char *why,
     size_t at = find_connection(play, part->peer, part->connection);
     bool is_well = true;
     buffer_init(&actor.input, INPUT_BYTES_MAX);
+    buffer_init(&actor.output, INPUT_BYTES_MAX + SCRIPT_BYTES_MAX);
     for (; is_well && at < play->n_lines && play->lines[at].kind != LINE_SECTION; at++) {
         actor.line = &play->lines[at];
-        if (actor.line->kind == LINE_SPEECH)
-            is_well = play_line(&actor);
+        is_well = actor.line->kind == LINE_SPEECH ? play_line(&actor) : turn_to_test(&actor);
     }
+    flush(&actor);
     end_connection(&actor, false);
+    buffer_finish(&actor.output);
     buffer_finish(&actor.input);
     return is_well;
 }

@@ -3,12 +3,15 @@
 // of them over a stream and holds the program, which plays the other, to its lines.
 //
 //     # A comment.
-//     message: ann@a.example bob@b.example     a setting: the test program knows what it means
-//     [mx1]                                    the first connection to the peer called mx1
+//     message: ann@a.example bob@b.example   a setting: the test program knows what it means
+//     [mx1]                                  the first connection to the peer called mx1
 //     S: 220 mx1.example ESMTP
-//     C: EHLO *                                "*" stands for anything in the lines that are
-//     expected S: 250 mx1.example C: (closed) [mx1]                                    its second
-//     connection S: (reset) expect: rcpt 1 connect errno             settings may stand anywhere
+//     C: EHLO *                              "*" stands for anything in the lines that are expected
+//     S: 250 mx1.example
+//     C: (closed)
+//     [mx1]                                  its second connection
+//     S: (reset)
+//     expect: rcpt 1 connect errno           settings may stand anywhere
 //
 // A line is sent and expected with CRLF; "\" at its end leaves that out. Escapes: \r \n \t \0 \xHH
 // \\ \* and \( at the start. What the player does:
@@ -21,6 +24,7 @@
 // What it expects of the other part:
 //     (closed)             end or reset
 //     (line)               any line
+//     (lines 50 250 *)     that many lines like this one
 //     (message)            lines up to the lone dot
 //     (nothing 200)        no byte for so many milliseconds
 // Expectations of one part that stand behind lines of the other need no more order than that: the
@@ -54,6 +58,12 @@ struct play_part {
     char role;         // 'S' or 'C'
     struct tls_context *tls;
     int64_t patience_ms; // for each line; zero: 5 s
+    bool gathers;        // lines in a row leave in one write
+    // Called for each setting of the connection in its turn; false: `why` says what is wrong. May
+    // be NULL.
+    IO_WAITS bool (*on_setting)(void *arg, struct view name, struct view value, char *why,
+                                size_t size);
+    void *arg;
 };
 // Plays a part and closes the stream. False: `why` says at which line the other one left the
 // script.
