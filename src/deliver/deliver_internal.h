@@ -27,8 +27,7 @@ enum {
     DELIVER_MEMORY_ENTRIES_MAX = 65536
 };
 
-// --- road.c
-// -----------------------------------------------------------------------------------------
+// --- road.c -----------------------------------------------------------------------------------
 struct target {
     const struct route_host *host;
     struct address address;
@@ -40,7 +39,7 @@ struct target {
 struct road {
     struct target *targets;
     size_t n_targets;
-    struct fact skipped; // why one was left out: kind NONE when none was
+    struct fact skipped; // why the last one that is missing was left out
 };
 
 // `job->route` has hosts. Memory comes from `arena`.
@@ -48,16 +47,14 @@ void road_init(struct road *road, const struct deliver_job *job, struct arena *a
 // The untried addresses of the first host that has any; zero: none is left.
 size_t road_next(const struct road *road, struct target **first);
 
-// --- race.c
-// -----------------------------------------------------------------------------------------
+// --- race.c -----------------------------------------------------------------------------------
 struct session;
 // Connects to `n` targets of one host; the winner is marked tried, and so are those that failed
 // (each is recorded). NULL: none stands, and `*fact` is the last failure.
 IO_WAITS struct io_stream *race_run(struct session *session, struct target *targets, size_t n,
                                     struct target **winner, struct fact *fact);
 
-// --- memory.c
-// ---------------------------------------------------------------------------------------
+// --- memory.c ---------------------------------------------------------------------------------
 bool memory_is_dead(struct deliver_memory *memory, const struct address *address,
                     struct fact *fact);
 void memory_note_dead(struct deliver_memory *memory, const struct address *address,
@@ -68,8 +65,7 @@ void memory_note_tls_failed(struct deliver_memory *memory, const struct address 
 bool memory_is_unrouted(struct deliver_memory *memory, enum address_family family);
 void memory_note_unrouted(struct deliver_memory *memory, enum address_family family);
 
-// --- demand.c
-// ---------------------------------------------------------------------------------------
+// --- demand.c ---------------------------------------------------------------------------------
 enum { DEMAND_NAMES_MAX = 2, DEMAND_NAME_BYTES_MAX = 256 };
 struct demand {
     struct tls_policy policy;
@@ -83,8 +79,7 @@ void demand_init(struct demand *demand, const struct config_connector *connector
 bool demand_is_by_domain(const struct config_connector *connector);
 bool demand_allows_clear(const struct config_connector *connector);
 
-// --- record.c
-// ---------------------------------------------------------------------------------------
+// --- record.c ---------------------------------------------------------------------------------
 struct record {
     struct arena arena;
     struct attempt_result *results;
@@ -104,8 +99,7 @@ void record_tell(struct session *session, const struct fact *fact);
 void record_tell_connect(struct session *session, const struct target *target,
                          const struct fact *fact);
 
-// --- transaction.c
-// ----------------------------------------------------------------------------------
+// --- transaction.c ----------------------------------------------------------------------------
 struct transaction {
     struct deliver_item *item; // NULL: none
     struct spool_body *body;
@@ -131,8 +125,7 @@ IO_WAITS struct fact transaction_body(struct session *session, struct transactio
 void transaction_result(struct session *session, struct transaction *transaction,
                         const struct fact *fact, bool everyone);
 
-// --- session.c
-// --------------------------------------------------------------------------------------
+// --- session.c --------------------------------------------------------------------------------
 struct session {
     const struct deliver_job *job;
     const struct config_connector *connector;

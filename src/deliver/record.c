@@ -59,6 +59,9 @@ void record_tell(struct session *session, const struct fact *fact) {
     struct attempt attempt = begin_attempt(session, session->target, fact);
     const struct tls_session *tls = talk_tls_seen(talk);
     attempt.elapsed_ms = io_now() - record->began;
+    attempt.fact.flags |= talk_flags(talk);
+    if (session->target->in_clear)
+        attempt.fact.flags |= FACT_FLAG_TLS_DOWNGRADED;
     attempt.source = talk_source(talk);
     attempt.greeting = talk_greeting_line(talk);
     if (tls) {

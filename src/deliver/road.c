@@ -16,14 +16,9 @@ static bool source_for(const struct config_connector *connector, enum address_fa
     return connector->n_sources == 0;
 }
 
-static void note_skipped(struct road *road, const struct fact *why) {
-    if (road->skipped.kind == FACT_KIND_NONE || why->kind == FACT_KIND_ROUTE)
-        road->skipped = *why;
-}
-
 static bool is_usable(struct road *road, const struct deliver_job *job, struct target *target) {
     const struct config_connector *connector = job->route->connector;
-    struct fact why = fact_make(FACT_STAGE_CONNECT, FACT_KIND_ROUTE), dead;
+    struct fact why = fact_make(FACT_STAGE_ROUTE, FACT_KIND_ROUTE), dead;
     why.detail = FACT_ROUTE_HOSTS_DEAD;
     why.at_ms = io_wall_ms();
     why.text = target->host->name;
@@ -38,7 +33,7 @@ static bool is_usable(struct road *road, const struct deliver_job *job, struct t
     } else {
         return true;
     }
-    note_skipped(road, &why);
+    road->skipped = why;
     return false;
 }
 
@@ -92,7 +87,8 @@ void road_init(struct road *road, const struct deliver_job *job, struct arena *a
     for (size_t i = 0; i < route->n_hosts; i++)
         n_addresses += route->hosts[i].n_addresses;
     ASSERT(n_addresses <= ROUTE_HOSTS_MAX * ROUTE_ADDRESSES_MAX);
-    *road = (struct road){.skipped = fact_make(FACT_STAGE_CONNECT, FACT_KIND_NONE)};
+    *road = (struct road){.skipped = fact_make(FACT_STAGE_ROUTE, FACT_KIND_ROUTE)};
+    road->skipped.detail = FACT_ROUTE_NO_ADDRESS;
     road->targets = arena_alloc(arena, n_addresses * sizeof(struct target));
     if (!road->targets)
         return;

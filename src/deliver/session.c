@@ -14,12 +14,11 @@
 // otherwise: what was sent may have been delivered.
 #include "deliver/deliver_internal.h"
 
-// --- How far we got
-// --------------------------------------------------------------------------------- The lane's fact
-// is the failure that came furthest; of equal ones the last.
+// --- How far we got ---------------------------------------------------------------------------
+// The lane's fact is the failure that came furthest; of equal ones the last.
 static void note_failure(struct session *session, const struct fact *fact) {
     struct fact *told = &session->report->fact;
-    if (told->kind != FACT_KIND_NONE && told->stage > fact->stage)
+    if (told->stage > fact->stage)
         return;
     *told = *fact;
     told->text = arena_copy(session->arena, view_take(fact->text, FACT_TEXT_BYTES_MAX));
@@ -34,9 +33,8 @@ static void settle(struct session *session, struct deliver_item *item) {
     session->job->hooks.settled(session->job->hooks.arg, item);
 }
 
-// --- From the greeting to a session that takes mail
-// ------------------------------------------------- RFC 3207. What is demanded but not offered ends
-// the session; what is offered is used.
+// --- From the greeting to a session that takes mail -------------------------------------------
+// RFC 3207. What is demanded but not offered ends the session; what is offered is used.
 IO_WAITS static struct fact encrypt(struct session *session) {
     struct demand demand;
     enum config_tls wanted = session->connector->tls;
@@ -79,8 +77,7 @@ IO_WAITS static struct fact introduce(struct session *session) {
     return fact;
 }
 
-// --- A connection
-// -----------------------------------------------------------------------------------
+// --- A connection -----------------------------------------------------------------------------
 static void begin_connection(struct session *session, struct target *target,
                              struct io_stream *stream) {
     struct talk_options options = {.timeouts = session->timeouts,
@@ -113,7 +110,8 @@ static void note_address(struct session *session, const struct fact *fact) {
     bool was_mute = fact->kind == FACT_KIND_SILENT || fact->kind == FACT_KIND_CLOSED ||
                     fact->kind == FACT_KIND_ERRNO;
     bool failed_tls = (fact->stage == FACT_STAGE_STARTTLS && fact->kind == FACT_KIND_REPLY) ||
-                      (fact->stage == FACT_STAGE_TLS && (was_mute || fact->kind == FACT_KIND_TLS));
+                      (fact->stage == FACT_STAGE_TLS &&
+                       (was_mute || fact->kind == FACT_KIND_TLS || fact->kind == FACT_KIND_DEMAND));
     if (fact->stage == FACT_STAGE_GREETING && was_mute)
         memory_note_dead(session->job->memory, &target->address, fact);
     if (!failed_tls || !demand_allows_clear(session->connector))
@@ -136,9 +134,9 @@ static void set_rcpts_max(struct session *session) {
 IO_WAITS static bool open_connection(struct session *session) {
     struct target *targets, *winner;
     size_t n;
+    struct fact fact;
     while ((n = road_next(&session->road, &targets)) > 0 &&
            io_now() < session->job->round_deadline) {
-        struct fact fact;
         record_begin(session);
         struct io_stream *stream = race_run(session, targets, n, &winner, &fact);
         if (stream) {
@@ -153,14 +151,13 @@ IO_WAITS static bool open_connection(struct session *session) {
         } else {
             note_failure(session, &fact);
         }
-        if (io_is_canceled() || !fact_allows_next_host(&session->report->fact))
+        if (io_is_canceled() || !fact_allows_next_host(&fact))
             return false;
     }
     return false;
 }
 
-// --- Work
-// -------------------------------------------------------------------------------------------
+// --- Work -------------------------------------------------------------------------------------
 static size_t count_open(const struct deliver_item *item) {
     size_t n_open = 0;
     for (size_t i = 0; i < item->n_rcpts; i++)
@@ -219,8 +216,7 @@ IO_WAITS static void ride_behind_dot(struct session *session, const struct trans
         transaction_send_envelope(session, following);
 }
 
-// --- One transaction
-// --------------------------------------------------------------------------------
+// --- One transaction --------------------------------------------------------------------------
 static int64_t body_time_ms(const struct transaction *transaction) {
     return DELIVER_BODY_MS + (int64_t)spool_body_size(transaction->body);
 }
@@ -274,10 +270,9 @@ IO_WAITS static struct fact exchange(struct session *session, struct transaction
     return has_354 ? send_message(session, transaction, following) : fact;
 }
 
-// --- When it breaks
-// --------------------------------------------------------------------------------- Nothing of the
-// message went out that the peer could have delivered, and this host has not yet shown that it
-// works: the next one may take it at once.
+// --- When it breaks ---------------------------------------------------------------------------
+// Nothing of the message went out that the peer could have delivered, and this host has not yet
+// shown that it works: the next one may take it at once.
 static bool may_go_elsewhere(const struct session *session, const struct fact *fact) {
     struct target *first;
     return session->n_completed == 0 && fact->stage < FACT_STAGE_BODY &&
@@ -333,9 +328,8 @@ static struct deliver_item *conclude(struct session *session, struct transaction
     return goes_on ? item : NULL;
 }
 
-// --- The whole
-// -------------------------------------------------------------------------------------- Message
-// after message on one connection. The lane's fact: how the conversation ended.
+// --- The whole --------------------------------------------------------------------------------
+// Message after message on one connection. The lane's fact: how the conversation ended.
 IO_WAITS static struct fact deliver_mail(struct session *session) {
     struct transaction now = {.item = NULL}, following = {.item = NULL};
     struct fact fact = fact_make(FACT_STAGE_DONE, FACT_KIND_OK);
@@ -368,8 +362,7 @@ IO_WAITS static struct fact deliver_mail(struct session *session) {
 static void init(struct session *session, const struct deliver_job *job, struct arena *arena,
                  struct deliver_report *report) {
     const struct config_connector *connector = job->route->connector;
-    *report = (struct deliver_report){.end = DELIVER_END_FAILED,
-                                      .fact = fact_make(FACT_STAGE_UNKNOWN, FACT_KIND_NONE)};
+    *report = (struct deliver_report){.end = DELIVER_END_FAILED};
     *session = (struct session){.job = job,
                                 .connector = connector,
                                 .arena = arena,
@@ -383,8 +376,7 @@ static void init(struct session *session, const struct deliver_job *job, struct 
         session->timeouts.greeting_ms = connector->greeting_timeout_ms;
     record_init(&session->record);
     road_init(&session->road, job, arena);
-    if (session->road.n_targets == 0)
-        report->fact = session->road.skipped;
+    report->fact = session->road.skipped;
 }
 
 static void finish(struct session *session) {

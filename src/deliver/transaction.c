@@ -3,8 +3,7 @@
 // says to MAIL and DATA concerns all recipients, what it says to RCPT that one.
 #include "deliver/deliver_internal.h"
 
-// --- Results
-// ----------------------------------------------------------------------------------------
+// --- Results ----------------------------------------------------------------------------------
 static void set_result(struct session *session, struct deliver_item *item, size_t position,
                        const struct fact *fact) {
     ASSERT(position < item->n_rcpts && item->results[position].kind == FACT_KIND_NONE);
@@ -32,8 +31,7 @@ void transaction_result(struct session *session, struct transaction *transaction
     }
 }
 
-// --- What the peer can be given
-// ---------------------------------------------------------------------
+// --- What the peer can be given ---------------------------------------------------------------
 static const struct mail_recipient *recipient_at(const struct deliver_item *item, size_t position) {
     ASSERT(position < item->n_rcpts);
     uint32_t index = item->rcpt_indices[position];
@@ -122,8 +120,7 @@ static struct fact check_recipient(const struct session *session,
     return demand_fact(FACT_DEMAND_TLS_POLICY);
 }
 
-// --- Begin and end
-// ----------------------------------------------------------------------------------
+// --- Begin and end ----------------------------------------------------------------------------
 static void choose_recipients(struct session *session, struct transaction *transaction) {
     struct deliver_item *item = transaction->item;
     for (size_t i = 0; i < item->n_rcpts && transaction->n_rcpts < session->rcpts_max; i++) {
@@ -164,8 +161,7 @@ void transaction_end(struct transaction *transaction) {
     *transaction = (struct transaction){.item = NULL};
 }
 
-// --- The envelope
-// -----------------------------------------------------------------------------------
+// --- The envelope -----------------------------------------------------------------------------
 static void send_mail(struct session *session, const struct transaction *transaction) {
     const struct mail_envelope *envelope = transaction->item->envelope;
     struct talk_mail mail = {.sender = envelope->sender,
@@ -278,10 +274,9 @@ struct fact transaction_envelope(struct session *session, struct transaction *tr
     return fact;
 }
 
-// --- The body
-// --------------------------------------------------------------------------------------- Resident
-// bodies are written from where they lie; others come through the scratch, which is free again only
-// when it is written.
+// --- The body ---------------------------------------------------------------------------------
+// Resident bodies are written from where they lie; others come through the scratch, which is free
+// again only when it is written.
 struct fact transaction_body(struct session *session, struct transaction *transaction) {
     struct fact fact = fact_make(FACT_STAGE_BODY, FACT_KIND_OK);
     uint64_t offset = 0;

@@ -84,6 +84,11 @@ bool talk_is_open(const struct talk *talk) {
     return talk->stream && !talk->is_over;
 }
 
+unsigned talk_flags(const struct talk *talk) {
+    return (talk->has_tls ? (unsigned)FACT_FLAG_TLS : 0) |
+           (talk->dropped_clear ? (unsigned)FACT_FLAG_CLEAR_DROPPED : 0);
+}
+
 bool talk_used_helo(const struct talk *talk) {
     return talk->used_helo;
 }

@@ -21,8 +21,7 @@
 
 enum { ENVID_BYTES_MAX = 100, ORCPT_BYTES_MAX = 500 }; // RFC 3461 4.4, 4.2
 
-// --- The connection
-// ---------------------------------------------------------------------------------
+// --- The connection ---------------------------------------------------------------------------
 struct fact talk_connect(struct talk *talk, const struct address *peer) {
     struct talk_step step;
     struct io_stream *stream = NULL;
@@ -57,8 +56,7 @@ struct fact talk_greeting(struct talk *talk) {
     return fact;
 }
 
-// --- Who we are, what they can do
-// -------------------------------------------------------------------
+// --- Who we are, what they can do -------------------------------------------------------------
 static void keep_extensions(struct talk *talk) {
     buffer_clear(&talk->ehlo_text);
     buffer_append_view(&talk->ehlo_text, buffer_view(&talk->reply.text));
@@ -96,8 +94,7 @@ struct fact talk_ehlo(struct talk *talk) {
     return fact;
 }
 
-// --- Encryption
-// -------------------------------------------------------------------------------------
+// --- Encryption -------------------------------------------------------------------------------
 IO_WAITS static struct fact start_tls(struct talk *talk, struct tls_context *context,
                                       const struct tls_policy *policy) {
     struct talk_step step;
@@ -140,8 +137,7 @@ struct fact talk_auth(struct talk *talk, struct view username, struct view passw
     return talk_auth_exchange(talk, username, password);
 }
 
-// --- The envelope
-// -----------------------------------------------------------------------------------
+// --- The envelope -----------------------------------------------------------------------------
 static bool is_plain(struct view text) {
     for (size_t i = 0; i < text.len; i++)
         if ((unsigned char)text.ptr[i] < ' ' || text.ptr[i] == 0x7f)
@@ -204,9 +200,8 @@ struct fact talk_read_rcpt(struct talk *talk) {
     return talk_await(talk, FACT_STAGE_RCPT, TALK_WANT_2XX, talk->timeouts.rcpt_ms);
 }
 
-// --- The message
-// ------------------------------------------------------------------------------------ RFC
-// 5321 4.1.1.4.
+// --- The message ------------------------------------------------------------------------------
+// RFC 5321 4.1.1.4.
 void talk_send_data(struct talk *talk) {
     talk_queue_text(talk, "DATA");
     talk_queue_end_line(talk);
@@ -257,8 +252,7 @@ struct fact talk_flush(struct talk *talk, enum fact_stage stage) {
     return talk_write_queue(talk, stage, talk->timeouts.body_ms);
 }
 
-// --- Other commands, and the end
-// --------------------------------------------------------------------
+// --- Other commands, and the end --------------------------------------------------------------
 struct fact talk_command(struct talk *talk, enum fact_stage stage, struct view line,
                          int64_t limit_ms) {
     ASSERT(is_plain(line) && line.len > 0);

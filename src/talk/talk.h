@@ -99,6 +99,7 @@ struct view talk_greeting_line(const struct talk *talk); // cut to 256 bytes
 struct address talk_peer(const struct talk *talk);
 struct address talk_source(const struct talk *talk);
 bool talk_is_open(const struct talk *talk);
+unsigned talk_flags(const struct talk *talk); // of enum fact_flag: TLS, CLEAR_DROPPED
 bool talk_used_helo(const struct talk *talk);
 uint64_t talk_body_bytes(const struct talk *talk); // of the present message, as sent
 // The connection below any TLS, for what the kernel knows of it; NULL when it is closed.

@@ -67,9 +67,7 @@ struct talk {
     bool mail_is_undeclared, body_is_undeclared; // 8-bit, without 8BITMIME
 };
 
-// --- wire.c
-// ----------------------------------------------------------------------------------------- A
-// command line; adds CRLF.
+// --- wire.c -----------------------------------------------------------------------------------
 // Part of a command line, and its end.
 void talk_queue_text(struct talk *talk, const char *format, ...) PRINTF_LIKE(2, 3);
 void talk_queue_end_line(struct talk *talk);
@@ -105,8 +103,7 @@ struct fact talk_end(struct talk *talk, struct fact fact);
 // The fact that ended it, for a later step.
 struct fact talk_ended(const struct talk *talk, enum fact_stage stage);
 
-// --- auth.c
-// -----------------------------------------------------------------------------------------
+// --- auth.c -----------------------------------------------------------------------------------
 IO_WAITS struct fact talk_auth_exchange(struct talk *talk, struct view username,
                                         struct view password);
 

@@ -7,9 +7,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-// --- The queue
-// -------------------------------------------------------------------------------------- Counts
-// `len` bytes as queued, in `out` where `ptr` is NULL (they are its last ones).
+// --- The queue --------------------------------------------------------------------------------
+// Counts `len` bytes as queued, in `out` where `ptr` is NULL (they are its last ones).
 static void note_queued(struct talk *talk, const char *ptr, size_t len) {
     struct talk_part *last = talk->n_parts ? &talk->parts[talk->n_parts - 1] : NULL;
     talk->queued_total += len;
@@ -72,8 +71,7 @@ static void queue_clear(struct talk *talk) {
     talk->n_commands = 0;
 }
 
-// --- Steps and their facts
-// --------------------------------------------------------------------------
+// --- Steps and their facts --------------------------------------------------------------------
 void talk_begin_step(struct talk *talk, struct talk_step *step, enum fact_stage stage,
                      int64_t limit_ms) {
     ASSERT(limit_ms > 0);
@@ -99,11 +97,9 @@ io_time talk_step_deadline(const struct talk *talk, struct talk_step *step) {
 static unsigned flags_at(const struct talk *talk, enum fact_stage stage) {
     bool in_envelope = stage >= FACT_STAGE_MAIL && stage <= FACT_STAGE_DATA;
     bool in_body = stage == FACT_STAGE_BODY || stage == FACT_STAGE_DOT;
-    unsigned flags = 0;
-    flags |= talk->has_tls ? FACT_FLAG_TLS : 0;
+    unsigned flags = talk_flags(talk);
     flags |= talk->n_mails_read > 1 ? FACT_FLAG_REUSED : 0;
     flags |= talk->in_group && in_envelope ? FACT_FLAG_PIPELINED : 0;
-    flags |= talk->dropped_clear ? FACT_FLAG_CLEAR_DROPPED : 0;
     flags |= talk->body_is_undeclared && in_body ? FACT_FLAG_8BIT_UNDECLARED : 0;
     flags |= stage == FACT_STAGE_DOT && is_dot_sent(talk) ? FACT_FLAG_DOT_SENT : 0;
     return flags;
@@ -162,8 +158,7 @@ static struct fact fact_of_failure(struct talk *talk, const struct talk_step *st
     return fact;
 }
 
-// --- Reading a reply
-// --------------------------------------------------------------------------------
+// --- Reading a reply --------------------------------------------------------------------------
 static struct view unread(const struct talk *talk) {
     return view_from(talk->in + talk->in_begin, talk->in_end - talk->in_begin);
 }
@@ -279,8 +274,7 @@ IO_WAITS static struct fact read_fact(struct talk *talk, struct talk_step *step)
     return talk_end(talk, fact);
 }
 
-// --- Writing
-// ----------------------------------------------------------------------------------------
+// --- Writing ----------------------------------------------------------------------------------
 static void skip_written(struct iovec **at, int *n, size_t bytes) {
     while (*n > 0 && bytes >= (*at)->iov_len) {
         bytes -= (*at)->iov_len;

@@ -22,8 +22,7 @@ static struct openssl_engine *openssl_of(struct engine *engine) {
     return CONTAINER_OF(engine, struct openssl_engine, engine);
 }
 
-// --- The BIO between OpenSSL and the engine's buffers
-// -----------------------------------------------
+// --- The BIO between OpenSSL and the engine's buffers -----------------------------------------
 static int bio_read(BIO *bio, char *out, size_t size, size_t *n) {
     struct engine *engine = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
@@ -65,8 +64,7 @@ static void attach_bio(struct openssl_engine *self) {
     SSL_set_bio(self->ssl, bio, bio);
 }
 
-// --- Calls and what they say
-// ------------------------------------------------------------------------
+// --- Calls and what they say ------------------------------------------------------------------
 static void note_alert(const SSL *ssl, int where, int value) {
     struct openssl_engine *self = SSL_get_app_data(ssl);
     bool is_fatal = (value >> 8) == SSL3_AL_FATAL;
@@ -163,8 +161,7 @@ static const struct engine_ops openssl_ops = {
     .destroy = openssl_destroy,
 };
 
-// --- Setting up
-// -------------------------------------------------------------------------------------
+// --- Setting up -------------------------------------------------------------------------------
 static bool set_server_name(SSL *ssl, struct view server_name) {
     char name[256];
     if (server_name.len == 0)

@@ -65,8 +65,7 @@ struct io_result tls_stream_flush(struct tls_stream *tls, io_time deadline) {
     return result;
 }
 
-// --- Reading
-// ----------------------------------------------------------------------------------------
+// --- Reading ----------------------------------------------------------------------------------
 static struct io_result tls_read(struct io_stream *stream, void *out, size_t size,
                                  io_time deadline) {
     struct tls_stream *tls = tls_of(stream);
@@ -90,10 +89,9 @@ static struct io_result tls_read(struct io_stream *stream, void *out, size_t siz
     return result_protocol(0);
 }
 
-// --- Writing
-// ---------------------------------------------------------------------------------------- What is
-// left to encrypt, given out in whole records: small parts are copied together, large ones are
-// encrypted where they lie.
+// --- Writing ----------------------------------------------------------------------------------
+// What is left to encrypt, given out in whole records: small parts are copied together, large ones
+// are encrypted where they lie.
 struct plain {
     const struct iovec *parts;
     int n_parts;
@@ -189,9 +187,8 @@ static struct io_result tls_write(struct io_stream *stream, const struct iovec *
     return result;
 }
 
-// --- The end
-// ---------------------------------------------------------------------------------------- Best
-// effort: a deadline that has passed takes what the socket takes at once.
+// --- The end ----------------------------------------------------------------------------------
+// Best effort: a deadline that has passed takes what the socket takes at once.
 static void say_goodbye(struct tls_stream *tls) {
     if (!io_fiber_current() || io_is_canceled() || tls->is_aborted)
         return;
@@ -238,8 +235,7 @@ struct tls_stream *tls_stream_create(struct engine *engine, struct io_stream *be
     return tls;
 }
 
-// --- Questions
-// --------------------------------------------------------------------------------------
+// --- Questions --------------------------------------------------------------------------------
 struct fact tls_stream_failure(struct io_stream *stream, enum fact_stage stage) {
     struct fact fact = fact_make(stage, FACT_KIND_NONE);
     if (stream->ops == &tls_stream_ops && tls_of(stream)->engine->failure.kind != FACT_KIND_NONE)

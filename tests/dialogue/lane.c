@@ -8,8 +8,7 @@
 
 enum { PEER_PATIENCE = 6000 }; // times 10 ms
 
-// --- Peers
-// ------------------------------------------------------------------------------------------
+// --- Peers ------------------------------------------------------------------------------------
 struct connection {
     struct lane_peer *peer;
     struct io_stream *stream;
@@ -44,8 +43,7 @@ static void listen_as_peer(void *arg) {
     }
 }
 
-// --- Hooks
-// ------------------------------------------------------------------------------------------
+// --- Hooks ------------------------------------------------------------------------------------
 static struct deliver_item *next_item(void *arg, enum deliver_ask ask) {
     struct lane *lane = arg;
     if (lane->n_given == lane->n_items || (lane->is_lazy && ask == DELIVER_ASK_NOW))
@@ -76,8 +74,7 @@ static void note_attempt(void *arg, const struct attempt *attempt) {
         ASSERT(attempt->results[i].recipient.len && attempt->results[i].message_id.len);
 }
 
-// --- Life
-// -------------------------------------------------------------------------------------------
+// --- Life -------------------------------------------------------------------------------------
 static void make_tls(struct lane *lane) {
     struct view name = VIEW("mx.b.example");
     char text[128];

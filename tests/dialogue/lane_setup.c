@@ -42,8 +42,7 @@ static const char *option_text(struct lane *lane, struct view words, const char 
     return lane_option(words, key, &value) ? arena_copy(&lane->arena, value).ptr : NULL;
 }
 
-// --- Connector
-// --------------------------------------------------------------------------------------
+// --- Connector --------------------------------------------------------------------------------
 static enum config_tls parse_tls(const struct lane *lane, struct view word) {
     static const char *const words[] = {"none", "opportunistic", "required", "ca", "domain"};
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
@@ -76,8 +75,7 @@ static void read_connector(struct lane *lane) {
     }
 }
 
-// --- Route
-// ------------------------------------------------------------------------------------------
+// --- Route ------------------------------------------------------------------------------------
 // One that the script does not speak for is listening, and nobody may come to it.
 static struct lane_peer *find_peer(struct lane *lane, struct view name) {
     for (size_t i = 0; i < lane->n_peers; i++)
@@ -172,8 +170,7 @@ static void read_route(struct lane *lane) {
         lane->job.avoid = peer_address(lane, avoid);
 }
 
-// --- Messages
-// ---------------------------------------------------------------------------------------
+// --- Messages ---------------------------------------------------------------------------------
 static struct spool_body *make_body(struct lane *lane, struct view words) {
     struct view value, text = VIEW("Subject: hi\r\n");
     uint64_t large = option_number(words, "large", 0);

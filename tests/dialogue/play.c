@@ -28,8 +28,7 @@ struct play {
     size_t n_lines;
 };
 
-// --- Reading a script
-// -------------------------------------------------------------------------------
+// --- Reading a script -------------------------------------------------------------------------
 _Noreturn static void complain(const struct play *play, unsigned number, const char *what,
                                struct view about) {
     fprintf(stderr, "%s:%u: %s: %.*s\n", play->name, number, what, VIEW_ARG(about));
@@ -157,8 +156,7 @@ void play_free(struct play *play) {
     free(play);
 }
 
-// --- Questions
-// --------------------------------------------------------------------------------------
+// --- Questions --------------------------------------------------------------------------------
 bool play_setting(const struct play *play, const char *name, size_t nth, struct view *value,
                   unsigned *line) {
     for (size_t i = 0; i < play->n_lines; i++) {
@@ -240,8 +238,7 @@ bool play_matches(struct view pattern, struct view text) {
     return text.len == 0;
 }
 
-// --- Playing
-// ----------------------------------------------------------------------------------------
+// --- Playing ----------------------------------------------------------------------------------
 struct actor {
     const struct play_part *part;
     struct io_stream *stream; // NULL: closed

@@ -51,9 +51,8 @@ static void scene_close(struct scene *scene) {
 
 #define GREETING "S: 220 mx.example.org ESMTP\nC: EHLO relay.example\n"
 
-// --- Greeting and EHLO
-// ------------------------------------------------------------------------------ RFC 5321 4.2: who
-// talks into a greeting of several lines is taken for a spammer.
+// --- Greeting and EHLO ------------------------------------------------------------------------
+// RFC 5321 4.2: who talks into a greeting of several lines is taken for a spammer.
 static void nothing_is_said_before_the_greeting_ends(void *arg) {
     struct scene scene;
     scene_open(&scene, "S: 220-mx.example.org ESMTP\n"
@@ -93,8 +92,7 @@ static void extensions_are_read(void *arg) {
     scene_close(&scene);
 }
 
-// --- STARTTLS
-// ---------------------------------------------------------------------------------------
+// --- STARTTLS ---------------------------------------------------------------------------------
 #define OFFER GREETING "S: 250-mx.example.org\nS: 250 STARTTLS\nC: STARTTLS\n"
 
 static const struct view right_name = {"mx.example.org", 14};
@@ -191,8 +189,7 @@ static void tls_may_come_first(void *arg) {
     scene_close(&scene);
 }
 
-// --- AUTH
-// -------------------------------------------------------------------------------------------
+// --- AUTH -------------------------------------------------------------------------------------
 #define SECURE(offer) OFFER "S: 220 Ready\nS: (tls)\nC: EHLO relay.example\n" offer
 #define PLAIN "AHRpbQB0YW5zdGFhZnRhbnN0YWFm" // RFC 4616 4
 
@@ -250,8 +247,7 @@ static void credentials_that_are_none_are_ours_to_mend(void *arg) {
     scene_close(&scene);
 }
 
-// --- The envelope
-// -----------------------------------------------------------------------------------
+// --- The envelope -----------------------------------------------------------------------------
 static const struct {
     const char *offer;
     struct talk_mail mail;
@@ -298,8 +294,7 @@ static void parameters_go_where_they_are_understood(void *arg) {
     }
 }
 
-// --- The body
-// ---------------------------------------------------------------------------------------
+// --- The body ---------------------------------------------------------------------------------
 #define ENVELOPE                                                                                   \
     GREETING "S: 250 mx\nC: MAIL FROM:<a@b>\nS: 250 ok\nC: RCPT TO:<c@d>\nS: 250 ok\nC: DATA\n"    \
              "S: 354 go on\n"
@@ -401,9 +396,8 @@ static void an_early_reply_is_the_fact(void *arg) {
     }
 }
 
-// --- Groups
-// ----------------------------------------------------------------------------------------- RFC
-// 2920 3.1: the next envelope rides behind the dot.
+// --- Groups -----------------------------------------------------------------------------------
+// RFC 2920 3.1: the next envelope rides behind the dot.
 static void an_envelope_rides_behind_the_dot(void *arg) {
     const struct talk_mail mail = {.sender = VIEW("e@f")};
     const struct talk_rcpt rcpt = {.address = VIEW("g@h")};
@@ -433,8 +427,7 @@ static void an_envelope_rides_behind_the_dot(void *arg) {
     scene_close(&scene);
 }
 
-// --- Canceling
-// --------------------------------------------------------------------------------------
+// --- Canceling --------------------------------------------------------------------------------
 static void cancel_soon(void *arg) {
     io_sleep(io_after(40));
     io_cancel(arg);

@@ -4,8 +4,7 @@
 
 #include <stdio.h>
 
-// --- The session that goes well
-// ---------------------------------------------------------------------
+// --- The session that goes well ---------------------------------------------------------------
 static const struct {
     enum fact_stage stage;
     const char *said, *answered;
@@ -81,8 +80,7 @@ static void run_script(const char *script, struct seen *seen) {
     peer_finish(&peer);
 }
 
-// --- Ways to fail
-// -----------------------------------------------------------------------------------
+// --- Ways to fail -----------------------------------------------------------------------------
 static const struct failure {
     const char *name, *lines;
     enum fact_kind kind;
@@ -183,8 +181,7 @@ static void each_stage_fails_in_a_group(void *arg) {
     run_matrix(true);
 }
 
-// --- What is no failure
-// -----------------------------------------------------------------------------
+// --- What is no failure -----------------------------------------------------------------------
 static const char *whole_session(void) {
     static const struct failure none = {.lines = "S: 221 Bye\n"};
     return fail_at(ARRAY_LEN(good) - 1, &none, false);

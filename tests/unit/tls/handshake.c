@@ -19,8 +19,7 @@ static int drop_authority(void **state) {
     return 0;
 }
 
-// --- Both sides of one handshake
-// --------------------------------------------------------------------
+// --- Both sides of one handshake --------------------------------------------------------------
 struct meeting {
     struct ends ends;
     struct tls_context *server_context, *client_context;
@@ -99,8 +98,7 @@ static void an_rsa_key_is_lent(void *arg) {
     names_a_session(AUTHORITY_KEY_RSA);
 }
 
-// --- Certificates that are not trusted
-// --------------------------------------------------------------
+// --- Certificates that are not trusted --------------------------------------------------------
 struct distrust {
     const char *what;
     struct authority_order order;
@@ -169,8 +167,7 @@ static void an_unknown_authority_is_distrusted(void *arg) {
     authority_destroy(other);
 }
 
-// --- Names
-// ------------------------------------------------------------------------------------------
+// --- Names ------------------------------------------------------------------------------------
 static void names_match_as_documented(void *arg) {
     static const struct {
         struct authority_order order;
@@ -199,8 +196,7 @@ static void names_match_as_documented(void *arg) {
     }
 }
 
-// --- Versions
-// ---------------------------------------------------------------------------------------
+// --- Versions ---------------------------------------------------------------------------------
 static const struct authority_order plain_order = {.names = {"mx.example.org"}};
 
 static void an_old_server_says_so(void *arg) {
@@ -238,8 +234,7 @@ static void an_upper_bound_is_kept(void *arg) {
     part(&meeting);
 }
 
-// --- Peers that do something else
-// -------------------------------------------------------------------
+// --- Peers that do something else -------------------------------------------------------------
 enum ending { END_CLOSE, END_RESET, END_SILENCE };
 
 struct stranger {

@@ -45,8 +45,7 @@ static struct ends encrypted_ends(void) {
     return ends;
 }
 
-// --- Whole
-// ------------------------------------------------------------------------------------------
+// --- Whole ------------------------------------------------------------------------------------
 static void echo_all(void *arg) {
     struct ends *ends = arg;
     static char bytes[8192];
@@ -124,8 +123,7 @@ static void silence_and_cancel_are_told(void *arg) {
     ends_close(&ends);
 }
 
-// --- Broken
-// -----------------------------------------------------------------------------------------
+// --- Broken -----------------------------------------------------------------------------------
 static void a_forged_record_is_noticed(void *arg) {
     struct ends ends = encrypted_ends();
     char byte;
@@ -200,8 +198,7 @@ static void a_reset_is_told(void *arg) {
     io_close(ends.near);
 }
 
-// --- The double
-// -------------------------------------------------------------------------------------
+// --- The double -------------------------------------------------------------------------------
 struct double_case {
     struct fact client, server;
     struct ends ends;
@@ -272,8 +269,7 @@ static void the_double_fails_as_told(void *arg) {
     assert_true(self.client_fact.tls_alert_from_peer);
 }
 
-// --- Contexts
-// ---------------------------------------------------------------------------------------
+// --- Contexts ---------------------------------------------------------------------------------
 static void a_context_says_what_is_wrong(void **state) {
     const struct authority_order order = {.names = {"mx.example.org"}};
     const char *one = authority_issue(authority, &order);
