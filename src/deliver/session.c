@@ -137,6 +137,7 @@ IO_WAITS static bool open_connection(struct session *session) {
     struct fact fact;
     while ((n = road_next(&session->road, &targets)) > 0 &&
            io_now() < session->job->round_deadline) {
+        bool is_hopeless;
         record_begin(session);
         struct io_stream *stream = race_run(session, targets, n, &winner, &fact);
         if (stream) {
@@ -147,11 +148,13 @@ IO_WAITS static bool open_connection(struct session *session) {
                 return true;
             note_address(session, &fact);
             note_failure(session, &fact);
-            close_connection(session, &fact);
+            is_hopeless = !fact_allows_next_host(&fact);
+            close_connection(session, &fact); // and the fact's text is gone
         } else {
             note_failure(session, &fact);
+            is_hopeless = !fact_allows_next_host(&fact);
         }
-        if (io_is_canceled() || !fact_allows_next_host(&fact))
+        if (io_is_canceled() || is_hopeless)
             return false;
     }
     return false;

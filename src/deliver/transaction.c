@@ -66,7 +66,7 @@ static bool needs_utf8(const struct deliver_item *item) {
     return envelope->smtputf8 && envelope->has_8bit;
 }
 
-static struct fact demand_fact(enum fact_demand detail) {
+static struct fact demand_fact(int detail) {
     struct fact fact = fact_make(FACT_STAGE_MAIL, FACT_KIND_DEMAND);
     fact.detail = detail;
     fact.at_ms = io_wall_ms();
