@@ -201,7 +201,7 @@ static struct fact explain_silence(const struct asked *asked, io_time until) {
         return canceled(asked);
     if (heard == HEARD_REPLY)
         return dns_fact(asked, FACT_DNS_TIMEOUT, -1, -1);
-    return resolver_dead(asked, sys_errno);
+    return resolver_dead(asked, heard == HEARD_ERROR ? sys_errno : 0);
 }
 
 static struct fact explain_reply(const struct asked *asked, const struct dns_reply *reply) {

@@ -321,6 +321,13 @@ static void a_password_that_others_may_read_is_refused(void **state) {
         struct config *config = load(text);
         assert_int_equal(config->connectors[0].tls, CONFIG_TLS_DOMAIN);
         config_unref(config);
+        snprintf(text, sizeof(text),
+                 "connector \"p\" { domains = \"*\" smart_hosts = mx.example username = u\n"
+                 "password_file = \"%s\" tls = ca }",
+                 password_path);
+        config = load(text);
+        assert_int_equal(config->connectors[0].tls, CONFIG_TLS_CA);
+        config_unref(config);
     }
 }
 

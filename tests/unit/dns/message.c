@@ -79,6 +79,9 @@ static const struct packet packets[] = {
     PACKET("a pointer forward", DNS_TYPE_MX, "malformed, ttl 2147483647",
            HEADER("\x80", "\1", "\0", "\0") QUESTION("\x0f")
                RECORD("\xc0\x30", "\x0f", "\0\0\0\0", "\0")),
+    PACKET("a pointer forward to a name", DNS_TYPE_MX, "malformed, ttl 2147483647",
+           HEADER("\x80", "\1", "\0", "\0") QUESTION("\x0f")
+               RECORD("\xc0\x26", "\x0f", "\0\0\0\0", "\5") "\0\1\1b\0"),
     PACKET("a pointer into the header", DNS_TYPE_MX, "malformed, ttl 2147483647",
            HEADER("\x80", "\1", "\0", "\0") QUESTION("\x0f")
                RECORD("\xc0\2", "\x0f", "\0\0\0\0", "\0")),

@@ -292,6 +292,44 @@ static void ask_dead_resolvers(void *arg) {
     dns_resolver_destroy(resolver);
 }
 
+// One refuses, the other is slow with this name: that is not a dead resolver.
+static void ask_half_dead_resolvers(void *arg) {
+    struct address servers[2];
+    close(open_udp(&servers[0]));
+    servers[1] = script.address;
+    struct dns_options options = {.servers = servers, .n_servers = 2};
+    struct dns_resolver *resolver = make(&options);
+    check_failure(resolver, "silent.example.net", 2000, FACT_KIND_DNS, FACT_DNS_TIMEOUT);
+    dns_resolver_destroy(resolver);
+}
+
+static void one_living_server_is_enough(void **state) {
+    (void)state;
+    script_start(&script, misbehave);
+    run_fiber(ask_half_dead_resolvers, NULL);
+    script_stop(&script);
+}
+
+// One refuses, the other says nothing (yet): it gets all the time there is.
+static void ask_mute_resolvers(void *arg) {
+    struct address servers[2];
+    close(open_udp(&servers[0]));
+    servers[1] = script.address;
+    struct dns_options options = {.servers = servers, .n_servers = 2};
+    struct dns_resolver *resolver = make(&options);
+    io_time begun = io_now();
+    check_failure(resolver, "good.example.net", 3000, FACT_KIND_LOCAL, FACT_LOCAL_RESOLVER);
+    assert_true(io_now() - begun >= 2200);
+    dns_resolver_destroy(resolver);
+}
+
+static void a_mute_server_is_waited_for(void **state) {
+    (void)state;
+    script_start(&script, say_nothing);
+    run_fiber(ask_mute_resolvers, NULL);
+    script_stop(&script);
+}
+
 static void a_dead_resolver_is_our_own_fault(void **state) {
     (void)state;
     script_start(&script, say_nothing);
@@ -434,6 +472,8 @@ int main(void) {
         cmocka_unit_test(names_of_private_addresses_are_asked_for),
         cmocka_unit_test(deadlines_hold),
         cmocka_unit_test(a_dead_resolver_is_our_own_fault),
+        cmocka_unit_test(one_living_server_is_enough),
+        cmocka_unit_test(a_mute_server_is_waited_for),
         cmocka_unit_test(questions_can_be_canceled),
         cmocka_unit_test(many_questions_wait_at_once),
         cmocka_unit_test(the_file_of_servers_is_followed),
