@@ -68,7 +68,7 @@ static bool needs_utf8(const struct deliver_item *item) {
 
 static struct fact demand_fact(int detail) {
     struct fact fact = fact_make(FACT_STAGE_MAIL, FACT_KIND_DEMAND);
-    fact.detail = detail;
+    fact.detail = (int)detail;
     fact.at_ms = io_wall_ms();
     return fact;
 }
