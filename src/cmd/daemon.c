@@ -128,9 +128,8 @@ static bool make_relay(struct daemon *daemon, struct error *error) {
     daemon->resolver = dns_resolver_create(&dns, error);
     if (!daemon->resolver)
         return false;
-    struct address own[DAEMON_LISTENERS_MAX];
-    for (size_t i = 0; i < daemon->n_listeners; i++)
-        own[i] = daemon->listeners[i].address;
+    struct address own[DAEMON_OWN_MAX];
+    size_t n_own = daemon_own_addresses(daemon, own);
     const struct relay_options options = {.config = daemon->config,
                                           .ledger = daemon->ledger,
                                           .tls = daemon->client_tls,
@@ -138,7 +137,7 @@ static bool make_relay(struct daemon *daemon, struct error *error) {
                                           .loops = daemon->loops,
                                           .n_loops = daemon->n_loops,
                                           .own = own,
-                                          .n_own = daemon->n_listeners,
+                                          .n_own = n_own,
                                           .seed = io_random_u64()};
     daemon->relay = relay_create(&options);
     return true;

@@ -65,6 +65,10 @@ IO_WAITS void daemon_listen(struct daemon *daemon);
 IO_WAITS bool daemon_rebind(struct daemon *daemon, const struct config *config,
                             struct error *error);
 void daemon_unbind(struct daemon *daemon); // sockets that never listened
+// Where our listeners can be reached: a wildcard stands for each address of this machine. Returns
+// how many.
+enum { DAEMON_OWN_MAX = 256 };
+size_t daemon_own_addresses(const struct daemon *daemon, struct address out[DAEMON_OWN_MAX]);
 
 // TLS contexts of a configuration, both or none.
 bool daemon_make_tls(const struct config *config, struct tls_context **server,

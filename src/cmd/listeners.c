@@ -2,6 +2,7 @@
 // Listening addresses: one socket for each loop on each, so that the kernel spreads the sessions.
 #include "cmd/daemon.h"
 
+#include <ifaddrs.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -111,4 +112,31 @@ bool daemon_rebind(struct daemon *daemon, const struct config *config, struct er
     daemon->n_listeners = n + n_fresh;
     daemon_listen(daemon);
     return true;
+}
+
+// --- Where we are met
+// -----------------------------------------------------------------------------
+
+static size_t add_machine(uint16_t port, struct address *out, size_t max) {
+    struct ifaddrs *list;
+    size_t n = 0;
+    if (getifaddrs(&list) < 0)
+        return 0;
+    for (struct ifaddrs *entry = list; entry && n < max; entry = entry->ifa_next)
+        if (entry->ifa_addr && address_from_sockaddr(entry->ifa_addr, &out[n]) &&
+            out[n].family != ADDRESS_UNIX)
+            out[n++].port = port;
+    freeifaddrs(list);
+    return n;
+}
+
+size_t daemon_own_addresses(const struct daemon *daemon, struct address out[DAEMON_OWN_MAX]) {
+    size_t n = 0;
+    for (size_t i = 0; i < daemon->n_listeners && n < DAEMON_OWN_MAX; i++) {
+        const struct address *address = &daemon->listeners[i].address;
+        out[n++] = *address;
+        if (address_is_unspecified(address))
+            n += add_machine(address->port, &out[n], DAEMON_OWN_MAX - n);
+    }
+    return n;
 }

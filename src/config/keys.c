@@ -102,11 +102,22 @@ static unsigned line_of(const struct config_node *node, const char *a, const cha
     return first ? first->line : config_node_line(node, b);
 }
 
-static void check_retry(struct config_reader *reader, const struct config_node *node,
-                        struct config_retry *retry) {
-    // A warning that nobody asked for makes room for a short life.
+// What the section leaves out follows what it says: a short life needs no warning and no long wait,
+// a long one is not cut by a bound that nobody set here.
+static void fit_defaults(const struct config_node *node, struct config_retry *retry) {
     if (retry->warn_ms >= retry->expire_ms && !config_node_find(node, "warn"))
         retry->warn_ms = 0;
+    if (retry->longest_ms > retry->expire_ms && !config_node_find(node, "longest"))
+        retry->longest_ms = int64_max(retry->expire_ms, retry->first_ms);
+    if (retry->longest_ms < retry->first_ms && !config_node_find(node, "longest"))
+        retry->longest_ms = retry->first_ms;
+    if (retry->expire_max_ms < retry->expire_ms && !config_node_find(node, "expire_max"))
+        retry->expire_max_ms = retry->expire_ms;
+}
+
+static void check_retry(struct config_reader *reader, const struct config_node *node,
+                        struct config_retry *retry) {
+    fit_defaults(node, retry);
     if (retry->longest_ms < retry->first_ms)
         config_problem(reader->problems, line_of(node, "longest", "first"),
                        "longest must not be shorter than first");

@@ -100,11 +100,11 @@ static const struct bad_file values[] = {
     {"retry { first = \"2d\" }\n", ":1: first = \"2d\" is too long: from 1s to 1d\n"},
     {"retry { factor = 0 }\n",
      ":1: factor = \"0\": a number such as 2 or 1.5 was expected, from 1 to 10\n"},
-    {"retry { first = 1h }\n", ":1: longest must not be shorter than first\n"},
-    {"retry { expire = 10m\n warn = 0 }\n",
-     ":1: expire must not be shorter than longest: mail would "
+    {"retry { first = 1h longest = 1m }\n", ":1: longest must not be shorter than first\n"},
+    {"retry { longest = 1h\n expire = 10m }\n",
+     ":2: expire must not be shorter than longest: mail would "
      "bounce before its second attempt\n"},
-    {"retry { expire = 6d }\n", ":1: expire_max must not be shorter than expire\n"},
+    {"retry { expire = 6d expire_max = 5d }\n", ":1: expire_max must not be shorter than expire\n"},
     {"retry { warn = 1d }\n", ":1: warn must be shorter than expire, or 0 for no warning\n"},
     {"accept_from = { \"10.1.2.3/8\" }\n",
      ":1: accept_from: \"10.1.2.3/8\" has bits beyond its prefix: did you mean 10.0.0.0/8?\n"},

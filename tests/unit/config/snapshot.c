@@ -200,6 +200,22 @@ static void sections_that_are_left_out_have_their_default(void **state) {
     config_unref(config);
 }
 
+static void what_is_left_out_fits_what_is_said(void **state) {
+    (void)state;
+    struct config *config =
+        load("retry { expire = 10m }\n"
+             "connector \"long\" { domains = \"*\" retry { expire = 10d } }\n"
+             "connector \"slow\" { domains = \"a.b\" retry { first = 1h expire = "
+             "1d } }\n");
+    assert_int_equal(config->retry.longest_ms, 600000);
+    assert_int_equal(config->retry.warn_ms, 0);
+    const struct config_retry *retry = &config_connector_named(config, VIEW("long"))->retry;
+    assert_int_equal(retry->expire_max_ms, 10 * 86400000LL);
+    retry = &config_connector_named(config, VIEW("slow"))->retry;
+    assert_int_equal(retry->longest_ms, 3600000);
+    config_unref(config);
+}
+
 static void the_most_specific_domain_wins(void **state) {
     (void)state;
     static const struct {
@@ -347,6 +363,7 @@ int main(void) {
         cmocka_unit_test(every_connector_key_reaches_its_field),
         cmocka_unit_test(no_file_is_a_working_configuration),
         cmocka_unit_test(sections_that_are_left_out_have_their_default),
+        cmocka_unit_test(what_is_left_out_fits_what_is_said),
         cmocka_unit_test(the_most_specific_domain_wins),
         cmocka_unit_test(clients_are_taken_by_their_network),
         cmocka_unit_test(what_is_written_reads_the_same),
