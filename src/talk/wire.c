@@ -194,10 +194,12 @@ static enum smtp_reply_state take_line(struct talk *talk, struct talk_step *step
     return smtp_reply_feed(&talk->reply, line);
 }
 
-// The last words of a peer that closed without ending its line: a reply nevertheless, or garbage.
-static enum smtp_reply_state take_leftover(struct talk *talk) {
+// The last words of a peer that closed without ending its line: a reply nevertheless, or garbage. A
+// list of extensions is not believed: "SIZE 1000" may be all that came of "SIZE 10000000".
+static enum smtp_reply_state take_leftover(struct talk *talk, const struct talk_step *step) {
     struct view line = unread(talk);
-    if (line.len < 4)
+    bool is_list = step->stage == FACT_STAGE_EHLO && line.len > 0 && line.ptr[0] == '2';
+    if (line.len < 4 || is_list)
         return SMTP_REPLY_MORE;
     talk->in_begin = talk->in_end;
     talk->garbage = line;
@@ -220,7 +222,7 @@ IO_WAITS static enum smtp_reply_state read_lines(struct talk *talk, struct talk_
             continue;
         step->bytes_received += unread(talk).len;
         bool has_ended = broke->status == IO_EOF || broke->status == IO_ERROR;
-        return has_ended ? take_leftover(talk) : SMTP_REPLY_MORE;
+        return has_ended ? take_leftover(talk, step) : SMTP_REPLY_MORE;
     }
 }
 
