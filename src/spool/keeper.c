@@ -9,6 +9,7 @@
 
 enum {
     TICK_MS = 250,
+    TICK_IDLE_MS = 4000, // while nothing is written: others may fill the disk, too
     SEAL_AFTER_MS = 2000, // most segments are dead by then and need no index
     TRY_AGAIN_MS = 60000,
     CLOSED_MAX = 8,         // so many wait at most: their images are in memory
@@ -189,8 +190,12 @@ static void close_books(struct spool *spool, void *arg) {
 
 static void keeper_main(void *arg) {
     struct spool_keeper *keeper = arg;
+    uint64_t batches_seen = 0;
     while (!keeper->is_stopping) {
-        struct io_result result = io_event_wait(&keeper->wake, io_after(TICK_MS));
+        uint64_t batches = spool_health(keeper->spool).batches;
+        int64_t tick_ms = batches != batches_seen ? TICK_MS : TICK_IDLE_MS;
+        batches_seen = batches;
+        struct io_result result = io_event_wait(&keeper->wake, io_after(tick_ms));
         if (result.status == IO_CANCELED)
             return;
         if (!keeper->is_stopping)
