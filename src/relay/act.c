@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What operators do to mail: count first, then act by cursor, a bounded part in each transaction, with
-// the audit line in it.
+// What operators do to mail: count first, then act by cursor, a bounded part in each transaction,
+// with the audit line in it.
 #include "relay/relay_internal.h"
 
 #include <stdlib.h>
@@ -20,7 +20,7 @@ struct chosen {
     struct spool_id id;
 };
 
-// --- Words for the audit --------------------------------------------------------------------------
+// --- Words for the audit -----------------------------------------------------------------
 
 static struct view action_word(enum relay_action action) {
     switch (action) {
@@ -77,7 +77,7 @@ static struct relay_audit *make_audit(const struct performing *doing, size_t n_a
     return line;
 }
 
-// --- Counting -------------------------------------------------------------------------------------
+// --- Counting ----------------------------------------------------------------------------
 
 IO_WAITS static bool count(struct performing *doing) {
     struct relay_choice *choice =
@@ -101,7 +101,7 @@ IO_WAITS static bool count(struct performing *doing) {
     return true;
 }
 
-// --- One batch ------------------------------------------------------------------------------------
+// --- One batch ---------------------------------------------------------------------------
 
 IO_WAITS static enum spool_status commit(struct performing *doing, struct spool_tx *tx, size_t n) {
     struct relay_audit *audit = make_audit(doing, n);
@@ -128,7 +128,8 @@ static bool is_still(struct relay *relay, const struct chosen *chosen, enum sche
     return false;
 }
 
-// Writes the recipients' states anew with or without a hold; the rest of each state stays as it was.
+// Writes the recipients' states anew with or without a hold; the rest of each state stays as it
+// was.
 IO_WAITS static struct spool_tx *write_holds(struct relay *relay, struct chosen *chosen, size_t n,
                                              int64_t held_since_ms) {
     struct spool_tx *tx = spool_tx_create(relay->spool);
@@ -215,7 +216,7 @@ IO_WAITS static enum spool_status reject_batch(struct performing *doing, struct 
     return SPOOL_OK;
 }
 
-// --- The whole ------------------------------------------------------------------------------------
+// --- The whole ---------------------------------------------------------------------------
 
 // Whether the action has anything to do for it; those that a session has are marked for later.
 static bool choose(struct performing *doing, uint32_t rcpt, struct chosen *chosen) {
@@ -331,8 +332,7 @@ static void perform(struct relay *relay, void *arg) {
     doing->is_good = count(doing);
     if (!doing->is_good)
         return;
-    doing->outcome->is_refused =
-        act->expect_max > 0 && doing->outcome->n_matched > act->expect_max;
+    doing->outcome->is_refused = act->expect_max > 0 && doing->outcome->n_matched > act->expect_max;
     if (doing->outcome->is_refused || act->dry_run)
         return;
     doing->is_good = act->action == RELAY_ACTION_RETRY ? retry(doing) : act_by_cursor(doing);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The parts that the answers share: a recipient, a lane, a domain in routing, what binds and what failed.
-#include "relay/relay_internal.h"
+// The parts that the answers share: a recipient, a lane, a domain in routing, what binds and what
+// failed.
+#include "relay/answer.h"
 
 enum { DOMAINS_SHOWN_MAX = 5 };
 
@@ -21,7 +22,7 @@ void relay_put_time(struct json_writer *json, const char *key, io_time at) {
         json_put_time(json, key, io_wall_ms() + (at - io_now()));
 }
 
-// --- What binds -----------------------------------------------------------------------------------
+// --- What binds --------------------------------------------------------------------------
 
 static struct view binding_word(enum schedule_binding_kind kind) {
     switch (kind) {
@@ -98,7 +99,7 @@ void relay_put_binding(struct relay *relay, const struct schedule_binding *bindi
     buffer_finish(&detail);
 }
 
-// --- What failed ----------------------------------------------------------------------------------
+// --- What failed -------------------------------------------------------------------------
 
 void relay_put_failure(const struct relay_record *failure, struct arena *arena,
                        struct json_writer *json) {
@@ -118,28 +119,25 @@ void relay_put_failure(const struct relay_record *failure, struct arena *arena,
     verdict_write_json(&verdict, json);
 }
 
-// --- A recipient ----------------------------------------------------------------------------------
+// --- A recipient -------------------------------------------------------------------------
 
-void relay_show(struct relay *relay, uint32_t rcpt, struct arena *arena,
-                struct relay_shown *shown) {
-    *shown = (struct relay_shown){.rcpt = rcpt};
-    schedule_rcpt(relay->schedule, rcpt, &shown->info);
-    schedule_domain(relay->schedule, shown->info.domain, &shown->domain);
-    relay_record_init(&shown->failure);
-    struct relay_fresh *fresh = relay_fresh_find(
-        relay, schedule_message_tag(relay->schedule, shown->info.message), shown->info.id);
-    uint32_t index = shown->info.index;
-    if (fresh != NULL) {
-        shown->address = arena_copy(arena, fresh->envelope.recipients[index].address);
-        shown->sender = arena_copy(arena, fresh->envelope.sender);
-        shown->size_bytes = fresh->envelope.size_bytes;
-        relay_newest_failure(relay, rcpt, &shown->failure);
-        return;
-    }
+static bool show_fresh(struct relay *relay, struct arena *arena, struct relay_shown *shown) {
+    uint32_t tag = schedule_message_tag(relay->schedule, shown->info.message);
+    const struct relay_fresh *fresh = relay_fresh_find(relay, tag, shown->info.id);
+    if (fresh == NULL)
+        return false;
+    shown->address = arena_copy(arena, fresh->envelope.recipients[shown->info.index].address);
+    shown->sender = arena_copy(arena, fresh->envelope.sender);
+    shown->size_bytes = fresh->envelope.size_bytes;
+    return true;
+}
+
+IO_WAITS static void show_stored(struct relay *relay, struct arena *arena,
+                                 struct relay_shown *shown) {
     struct spool_entry entry;
     struct mail_envelope envelope;
-    struct spool_id id = shown->info.id;
-    if (spool_lookup(relay->spool, id, arena, &entry) != SPOOL_OK)
+    uint32_t index = shown->info.index;
+    if (spool_lookup(relay->spool, shown->info.id, arena, &entry) != SPOOL_OK)
         return;
     if (mail_envelope_decode(entry.envelope, arena, &envelope) && index < envelope.n_recipients) {
         shown->address = envelope.recipients[index].address;
@@ -148,9 +146,22 @@ void relay_show(struct relay *relay, uint32_t rcpt, struct arena *arena,
     }
     if (index < entry.n_rcpts)
         relay_record_decode(entry.states[index], &shown->failure);
-    // The queue moved on meanwhile: the handle may name another.
-    if (relay_rcpt_find(relay, id, index) == rcpt)
-        relay_newest_failure(relay, rcpt, &shown->failure);
+}
+
+void relay_show(struct relay *relay, uint32_t rcpt, struct arena *arena,
+                struct relay_shown *shown) {
+    *shown = (struct relay_shown){.rcpt = rcpt};
+    schedule_rcpt(relay->schedule, rcpt, &shown->info);
+    relay_record_init(&shown->failure);
+    if (!show_fresh(relay, arena, shown))
+        show_stored(relay, arena, shown);
+    // The queue moved on meanwhile: what is told of it is told of now.
+    shown->rcpt = relay_rcpt_find(relay, shown->info.id, shown->info.index);
+    if (shown->rcpt == 0)
+        return;
+    schedule_rcpt(relay->schedule, shown->rcpt, &shown->info);
+    schedule_domain(relay->schedule, shown->info.domain, &shown->domain);
+    relay_newest_failure(relay, shown->rcpt, &shown->failure);
 }
 
 uint32_t relay_rcpt_find(struct relay *relay, struct spool_id id, uint32_t index) {
@@ -182,7 +193,7 @@ void relay_put_recipient(struct relay *relay, const struct relay_shown *shown, s
     if (info->state == SCHEDULE_HELD)
         json_put_time(json, "held_since", info->held_since_ms);
     struct schedule_binding binding = {SCHEDULE_BIND_IN_FLIGHT, IO_NEVER};
-    if (relay_rcpt_find(relay, info->id, info->index) == shown->rcpt)
+    if (shown->rcpt != 0)
         binding = schedule_binding(relay->schedule, shown->rcpt, io_now());
     bool has_time = info->state == SCHEDULE_READY || info->state == SCHEDULE_WAITING;
     relay_put_time(json, "next_attempt", has_time ? binding.until : IO_NEVER);
@@ -191,7 +202,7 @@ void relay_put_recipient(struct relay *relay, const struct relay_shown *shown, s
     relay_put_failure(&shown->failure, arena, json);
 }
 
-// --- Lanes and domains ----------------------------------------------------------------------------
+// --- Lanes and domains -------------------------------------------------------------------
 
 static struct view lane_state(const struct schedule_lane_info *lane) {
     if (lane->backoff.rounds > 0)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // `queue`, `queue list` and `queue show`.
-#include "relay/relay_internal.h"
+#include "relay/answer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@ static size_t limit_of(const struct relay_ask *ask) {
     return ask->limit == 0 ? LIMIT_DEFAULT : size_min(ask->limit, LIMIT_MAX);
 }
 
-// --- Ages, the columns of qshape ------------------------------------------------------------------
+// --- Ages, the columns of qshape ---------------------------------------------------------
 
 static const int64_t age_minutes[AGES - 1] = {5, 10, 20, 40, 80, 160, 320, 640, 1280};
 
@@ -40,7 +40,8 @@ static void count_age(struct relay *relay, uint32_t rcpt, uint32_t counts[AGES])
     counts[column]++;
 }
 
-// By cursor over a domain; the lane may lose domains meanwhile, so that their handles are asked again.
+// By cursor over a domain; the lane may lose domains meanwhile, so that their handles are asked
+// again.
 IO_WAITS static void count_domain(struct relay *relay, uint32_t domain, uint32_t counts[AGES]) {
     struct schedule_cursor cursor;
     uint32_t rcpt;
@@ -83,7 +84,7 @@ IO_WAITS static void put_ages_of(struct relay *relay, const struct handles *doma
     put_ages(counts, json);
 }
 
-// --- `queue` --------------------------------------------------------------------------------------
+// --- `queue` -----------------------------------------------------------------------------
 
 static void put_totals(struct relay *relay, struct json_writer *json) {
     struct schedule_counts counts = schedule_counts(relay->schedule);
@@ -147,7 +148,7 @@ bool relay_answer_lanes(struct relay *relay, const struct relay_ask *ask, struct
     return true;
 }
 
-// --- `queue list` ---------------------------------------------------------------------------------
+// --- `queue list` ------------------------------------------------------------------------
 
 // The cursor is how many were shown before: it is good as long as the queue stands still, and never
 // repeats much when it does not.
@@ -207,7 +208,7 @@ bool relay_answer_list(struct relay *relay, const struct relay_ask *ask, struct 
     return true;
 }
 
-// --- `queue show` ---------------------------------------------------------------------------------
+// --- `queue show` ------------------------------------------------------------------------
 
 static void put_address(struct json_writer *json, const char *key, const struct address *address) {
     char text[ADDRESS_TEXT_SIZE];
@@ -234,12 +235,11 @@ static void put_envelope(const struct mail_envelope *envelope, struct json_write
 }
 
 IO_WAITS static void put_recipients(struct relay *relay, struct spool_id id,
-                                    const struct spool_entry *entry,
                                     const struct mail_envelope *envelope, struct arena *arena,
                                     struct json_writer *json) {
     json_key(json, "recipients");
     json_array_begin(json);
-    for (uint32_t i = 0; i < envelope->n_recipients && i < entry->n_rcpts; i++) {
+    for (uint32_t i = 0; i < envelope->n_recipients; i++) {
         struct relay_shown shown;
         uint32_t rcpt = relay_rcpt_find(relay, id, i);
         json_object_begin(json);
@@ -272,7 +272,7 @@ bool relay_answer_show(struct relay *relay, const struct relay_ask *ask, struct 
     json_put_bool(json, "is_known", is_known);
     if (is_known) {
         put_envelope(&envelope, json);
-        put_recipients(relay, id, &entry, &envelope, &arena, json);
+        put_recipients(relay, id, &envelope, &arena, json);
     } else {
         error_set(error, "no message %s is queued", text);
     }

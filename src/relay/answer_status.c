@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Counters for `status` and for metrics, and the frame around every answer.
-#include "relay/relay_internal.h"
+#include "relay/answer.h"
 
 static void put_queue(struct relay *relay, struct json_writer *json) {
     struct schedule_counts counts = schedule_counts(relay->schedule);
@@ -89,7 +89,7 @@ void relay_answer_status(struct relay *relay, struct json_writer *json) {
     put_ledger(relay, json);
 }
 
-// --- The frame ------------------------------------------------------------------------------------
+// --- The frame ---------------------------------------------------------------------------
 
 struct answering {
     const struct relay_ask *ask;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `why`: what keeps a message, the mail of an address or the mail of a domain from being delivered;
 // or, for what is gone, how it ended. The queue answers what is now, the ledger what was.
-#include "relay/relay_internal.h"
+#include "relay/answer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,8 +30,7 @@ struct why {
     size_t n_lanes, n_domains;
 };
 
-// --- Finding
-// --------------------------------------------------------------------------------------
+// --- Finding -----------------------------------------------------------------------------
 
 static void see(uint32_t *handles, size_t *n, uint32_t handle) {
     for (size_t i = 0; i < *n; i++)
@@ -125,8 +124,7 @@ IO_WAITS static void find(struct why *why, uint64_t first) {
     }
 }
 
-// --- Showing
-// --------------------------------------------------------------------------------------
+// --- Showing -----------------------------------------------------------------------------
 
 // An attempt is a message's when it names it; one that failed before MAIL names nobody, and is that
 // of all who waited on its lane at the time.

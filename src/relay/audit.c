@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The trail of what was done to mail: a note in the transaction that does it, told to the ledger when
-// that is durable, and forgotten by the spool when the ledger has stored it.
+// The trail of what was done to mail: a note in the transaction that does it, told to the ledger
+// when that is durable, and forgotten by the spool when the ledger has stored it.
 #include "relay/relay_internal.h"
 
 #include "base/codec.h"
@@ -111,7 +111,8 @@ void relay_audit_restore(struct relay *relay, struct view key, struct view value
     relay_audit_tell(relay, make(key, value));
 }
 
-// Things that the relay does of its own accord: there is no transaction to keep the line in step with.
+// Things that the relay does of its own accord: there is no transaction to keep the line in step
+// with.
 void relay_audit_system(struct relay *relay, struct view action, struct view target,
                         struct view detail) {
     struct ledger_audit audit = {.kind = LEDGER_AUDIT_SYSTEM,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// New mail. It comes from any session's loop with its envelope and body, and stays in memory until its
-// first attempt ends, so that mail that flows is written once and never read. Memory has a bound: what
-// has waited longest goes first, and is read from the spool when its turn comes.
+// New mail. It comes from any session's loop with its envelope and body, and stays in memory until
+// its first attempt ends, so that mail that flows is written once and never read. Memory has a
+// bound: what has waited longest goes first, and is read from the spool when its turn comes.
 #include "relay/relay_internal.h"
 
 #include <stdlib.h>
 
-// --- A copy of an envelope in one piece -----------------------------------------------------------
+// --- A copy of an envelope in one piece --------------------------------------------------
 
 static size_t text_bytes(const struct mail_envelope *envelope) {
     size_t bytes = envelope->sender.len + envelope->envid.len + envelope->auth_identity.len +
@@ -65,7 +65,7 @@ void relay_fresh_unref(struct relay_fresh *fresh) {
     free(fresh);
 }
 
-// --- Hook of serve/ -------------------------------------------------------------------------------
+// --- Hook of serve/ ----------------------------------------------------------------------
 
 void relay_accepted(void *arg, struct spool_id id, const struct mail_envelope *envelope,
                     struct spool_body *body) {
@@ -84,7 +84,7 @@ bool relay_refuses(void *arg, struct view domain, struct view *reason) {
     return refuses;
 }
 
-// --- The table ------------------------------------------------------------------------------------
+// --- The table ---------------------------------------------------------------------------
 
 struct relay_fresh *relay_fresh_find(struct relay *relay, uint32_t tag, struct spool_id id) {
     if (tag == 0 || tag >= relay->fresh_size)
@@ -121,7 +121,8 @@ static uint32_t free_tag(struct relay *relay) {
 }
 
 static void make_room(struct relay *relay) {
-    while (relay->fresh_bytes > relay->options.fresh_bytes && !list_is_empty(&relay->fresh_oldest)) {
+    while (relay->fresh_bytes > relay->options.fresh_bytes &&
+           !list_is_empty(&relay->fresh_oldest)) {
         struct relay_fresh *oldest =
             CONTAINER_OF(relay->fresh_oldest.next, struct relay_fresh, link);
         relay_fresh_forget(relay, oldest->tag, oldest->id);
@@ -135,7 +136,7 @@ void relay_fresh_finish(struct relay *relay) {
     free(relay->fresh_free);
 }
 
-// --- Into the scheduler ---------------------------------------------------------------------------
+// --- Into the scheduler ------------------------------------------------------------------
 
 // Keyed, since strangers choose addresses.
 uint64_t relay_sender_hash(const struct relay *relay, struct view sender) {
@@ -171,10 +172,8 @@ static void read_state(struct relay *relay, struct view state, struct schedule_a
     rcpt->is_local = relay_fact_is_local(&record.fact);
 }
 
-void relay_schedule_message(struct relay *relay, struct spool_id id,
-                            const struct mail_envelope *envelope,
-                            const enum spool_rcpt_mark *marks, const struct view *states,
-                            uint32_t tag) {
+void relay_schedule_message(struct relay *relay, const struct relay_stored *stored) {
+    const struct mail_envelope *envelope = stored->envelope;
     enum { DOMAIN_SIZE = 256 };
     size_t n = envelope->n_recipients;
     // Nearly all mail has one recipient: no memory is taken for it.
@@ -182,13 +181,13 @@ void relay_schedule_message(struct relay *relay, struct spool_id id,
     char one_domain[DOMAIN_SIZE];
     struct schedule_add_rcpt *rcpts = n == 1 ? &one : mem_alloc(n * sizeof *rcpts);
     char *domains = n == 1 ? one_domain : mem_alloc(n * DOMAIN_SIZE);
-    struct schedule_add add = {.id = id,
+    struct schedule_add add = {.id = stored->id,
                                .arrived_ms = envelope->arrived_ms,
                                .sender_hash = relay_sender_hash(relay, envelope->sender),
-                               .tag = tag,
+                               .tag = stored->tag,
                                .rcpts = rcpts};
     for (size_t i = 0; i < n; i++) {
-        if (marks != NULL && marks[i] == SPOOL_RCPT_SETTLED)
+        if (stored->marks != NULL && stored->marks[i] == SPOOL_RCPT_SETTLED)
             continue;
         struct schedule_add_rcpt *rcpt = &rcpts[add.n_rcpts++];
         struct view address = envelope->recipients[i].address;
@@ -196,8 +195,8 @@ void relay_schedule_message(struct relay *relay, struct spool_id id,
             .domain = relay_domain_of(address, domains + i * DOMAIN_SIZE, DOMAIN_SIZE),
             .index = (uint32_t)i,
             .address_hash = relay_address_hash(relay, address)};
-        if (states != NULL && states[i].len > 0)
-            read_state(relay, states[i], &add, rcpt);
+        if (stored->states != NULL && stored->states[i].len > 0)
+            read_state(relay, stored->states[i], &add, rcpt);
     }
     if (add.n_rcpts > 0)
         schedule_add(relay->schedule, &add, io_now());
@@ -235,7 +234,8 @@ void relay_fresh_add(struct relay *relay, struct relay_fresh *fresh) {
     list_append(&relay->fresh_oldest, &fresh->link);
     struct spool_id id = fresh->id;
     bool is_loop = fresh->envelope.n_received > RELAY_RECEIVED_MAX;
-    relay_schedule_message(relay, id, &fresh->envelope, NULL, NULL, fresh->tag);
+    struct relay_stored stored = {.id = id, .envelope = &fresh->envelope, .tag = fresh->tag};
+    relay_schedule_message(relay, &stored);
     make_room(relay);
     if (is_loop)
         end_loop(relay, id);

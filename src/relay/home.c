@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// The home loop: takes what came in, lets the scheduler take its steps, carries out its actions, and
-// hands in what is to be stored.
+// The home loop: takes what came in, lets the scheduler take its steps, carries out its actions,
+// and hands in what is to be stored.
 #include "relay/relay_internal.h"
 
 #include <stdlib.h>
 
 enum { ACTIONS_MAX = 64, STEPS_IN_A_TURN_MAX = 16 };
 
-// --- Actions --------------------------------------------------------------------------------------
+// --- Actions -----------------------------------------------------------------------------
 
 static void fail_by_route(struct relay *relay, const struct schedule_action *action) {
     const struct relay_place *place = relay_place_find(&relay->domains, action->domain);
@@ -19,8 +19,9 @@ static void tell_clock(struct relay *relay) {
     if (is_trusted)
         log_info("relay", "the clock is trusted again: mail expires as usual");
     else
-        log_error("relay", "the clock jumped or was wrong at the start: nothing expires until it has "
-                           "been stable for an hour, or an operator says that it is right");
+        log_error("relay",
+                  "the clock jumped or was wrong at the start: nothing expires until it has "
+                  "been stable for an hour, or an operator says that it is right");
     relay_audit_system(relay, is_trusted ? VIEW("clock-trusted") : VIEW("clock-distrusted"),
                        VIEW("clock"), VIEW_NONE);
 }
@@ -42,9 +43,7 @@ static void carry_out(struct relay *relay, const struct schedule_action *action)
     case SCHEDULE_ACT_HOLD_EXPIRE:
         relay_end_rcpt(relay, action->rcpt, RELAY_HOLD_EXPIRED, NULL);
         break;
-    case SCHEDULE_ACT_WARN:
-        relay_warn_message(relay, action->message, MAIL_NOTICE_DELAYED);
-        break;
+    case SCHEDULE_ACT_WARN: relay_warn_message(relay, action->message, MAIL_NOTICE_DELAYED); break;
     case SCHEDULE_ACT_HOLD_WARN:
         relay_warn_message(relay, action->message, MAIL_NOTICE_HELD);
         break;
@@ -74,12 +73,11 @@ void relay_check_health(struct relay *relay) {
             log_error("relay", "no delivery starts: %s", health.reason);
     }
     if (!relay->is_stopping)
-        schedule_set_stop(relay->schedule,
-                          health.settles ? SCHEDULE_RUNS : SCHEDULE_STOPPED_SPOOL);
+        schedule_set_stop(relay->schedule, health.settles ? SCHEDULE_RUNS : SCHEDULE_STOPPED_SPOOL);
     publish(relay);
 }
 
-// --- Steps ----------------------------------------------------------------------------------------
+// --- Steps -------------------------------------------------------------------------------
 
 void relay_step(struct relay *relay) {
     if (relay->is_finished)
@@ -101,11 +99,12 @@ void relay_step(struct relay *relay) {
         io_mailbox_wake(relay->inbox);
 }
 
-// --- Events ---------------------------------------------------------------------------------------
+// --- Events ------------------------------------------------------------------------------
 
 struct schedule_settings relay_settings(const struct config *config) {
     return (struct schedule_settings){.generation = config->generation,
-                                      .slots = config->max_deliveries > 0 ? config->max_deliveries : 1,
+                                      .slots =
+                                          config->max_deliveries > 0 ? config->max_deliveries : 1,
                                       .routes = RELAY_ROUTES_MAX,
                                       .retry = config->retry};
 }
@@ -149,8 +148,9 @@ static void take_event(struct relay *relay, struct relay_event *event) {
 void relay_home_run(void *arg) {
     struct relay *relay = arg;
     while (!relay->is_finished) {
-        relay->sleeping_until =
-            int64_min(schedule_next(relay->schedule), io_after(RELAY_HEALTH_MS));
+        relay->sleeping_until = schedule_next(relay->schedule);
+        if (!relay->settles)
+            relay->sleeping_until = int64_min(relay->sleeping_until, io_after(RELAY_AGAIN_MS));
         struct io_mail *mail = io_mailbox_take_all(relay->inbox, relay->sleeping_until);
         relay->sleeping_until = 0;
         while (mail != NULL) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Notices: a recipient that ends badly is settled in the same transaction that adds the notice for the
-// sender, so that neither is ever without the other. Each is written by a fiber of its own, because the
-// header of the original may have to be read; only so many at once.
+// Notices: a recipient that ends badly is settled in the same transaction that adds the notice for
+// the sender, so that neither is ever without the other. Each is written by a fiber of its own,
+// because the header of the original may have to be read; only so many at once.
 #include "relay/relay_internal.h"
 
 #include <stdlib.h>
 
-// --- Gathering ------------------------------------------------------------------------------------
+// --- Gathering ---------------------------------------------------------------------------
 
 struct relay_notice *relay_notice_make(struct relay *relay, struct spool_id id,
                                        enum mail_notice_kind kind) {
@@ -74,7 +74,7 @@ void relay_warn_message(struct relay *relay, uint32_t message, enum mail_notice_
     list_append(&relay->notices, &notice->link);
 }
 
-// --- Writing --------------------------------------------------------------------------------------
+// --- Writing -----------------------------------------------------------------------------
 
 // Whom a warning is about is looked up when it is written: the queue moves on meanwhile.
 static void choose_warned(struct relay_notice *notice) {
@@ -145,8 +145,8 @@ static struct spool_id reply_id(const struct relay_notice *notice, struct arena 
 }
 
 static void fill_envelope(struct writing *writing, struct view text) {
-    writing->to = (struct mail_recipient){.address = writing->envelope.sender,
-                                          .notify = MAIL_NOTIFY_NEVER};
+    writing->to =
+        (struct mail_recipient){.address = writing->envelope.sender, .notify = MAIL_NOTIFY_NEVER};
     bool has_8bit = false;
     for (size_t i = 0; i < text.len && !has_8bit; i++)
         has_8bit = ((unsigned char)text.ptr[i] & 0x80) != 0;
@@ -203,15 +203,38 @@ IO_WAITS static enum spool_status commit(struct writing *writing) {
     return spool_commit(tx);
 }
 
+static void log_ending(const struct writing *writing) {
+    const struct relay_notice *notice = writing->notice;
+    char id[SPOOL_ID_TEXT_SIZE], reply[SPOOL_ID_TEXT_SIZE] = "none";
+    const char *what = notice->kind == MAIL_NOTICE_FAILED    ? "bounced"
+                       : notice->kind == MAIL_NOTICE_DELAYED ? "delayed"
+                                                             : "on hold";
+    spool_id_format(notice->id, id);
+    if (writing->body != NULL)
+        spool_id_format(writing->reply_id, reply);
+    const struct relay_record *record = notice->rcpts[0].record;
+    struct arena arena;
+    struct view cause = VIEW_NONE;
+    arena_init(&arena, 16 << 10);
+    if (record != NULL)
+        cause = fact_describe(&record->fact, &arena);
+    else if (notice->kind == MAIL_NOTICE_FAILED)
+        cause = VIEW("its time was up");
+    log_info("relay", "%s: from=<%.*s> recipients=%zu %s%s%.*s, notice=%s", id,
+             VIEW_ARG(writing->envelope.sender), notice->n_rcpts, what, cause.len > 0 ? ": " : "",
+             VIEW_ARG(cause), reply);
+    arena_finish(&arena);
+}
+
 static void finish(struct writing *writing) {
     struct relay_notice *notice = writing->notice;
     struct relay *relay = notice->relay;
+    log_ending(writing);
     if (notice->kind == MAIL_NOTICE_FAILED)
         for (size_t i = 0; i < notice->n_rcpts; i++)
             relay_dropped(relay, notice->rcpts[i].rcpt);
     if (writing->body != NULL)
-        relay_fresh_add(relay,
-                        relay_fresh_make(writing->reply_id, &writing->reply, writing->body));
+        relay_fresh_add(relay, relay_fresh_make(writing->reply_id, &writing->reply, writing->body));
     if (notice->audit != NULL) {
         relay_audit_tell(relay, notice->audit);
         notice->audit = NULL;
@@ -229,7 +252,8 @@ IO_WAITS static enum spool_status try_once(struct relay_notice *notice) {
     arena_init(&writing->arena, RELAY_ANSWER_ARENA);
     enum spool_status status =
         spool_lookup(relay->spool, notice->id, &writing->arena, &writing->entry);
-    // An envelope that cannot be read has no sender to tell: its recipients are settled all the same.
+    // An envelope that cannot be read has no sender to tell: its recipients are settled all the
+    // same.
     if (status == SPOOL_OK &&
         mail_envelope_decode(writing->entry.envelope, &writing->arena, &writing->envelope))
         status = make_body(writing);

@@ -25,7 +25,8 @@ static struct fact told_fact(const struct relay_ended_rcpt *ended,
     return fact;
 }
 
-// RFC 3464 2.3.4: registered codes (RFC 3463, RFC 5248); an expiry is 4.4.7 whatever lies behind it.
+// RFC 3464 2.3.4: registered codes (RFC 3463, RFC 5248); an expiry is 4.4.7 whatever lies behind
+// it.
 static struct view status_of(const struct relay_ended_rcpt *ended, enum mail_notice_kind kind,
                              const struct verdict *verdict) {
     if (kind != MAIL_NOTICE_FAILED)
@@ -42,9 +43,11 @@ static struct view status_of(const struct relay_ended_rcpt *ended, enum mail_not
 static struct view ending_words(const struct relay_ended_rcpt *ended, enum mail_notice_kind kind,
                                 struct arena *arena) {
     if (kind == MAIL_NOTICE_HELD)
-        return VIEW("The message is on hold on this server. Unless the hold is lifted it ends in a day.\n");
+        return VIEW(
+            "The message is on hold on this server. Unless the hold is lifted it ends in a day.\n");
     if (kind == MAIL_NOTICE_DELAYED)
-        return VIEW("The message is not delivered yet. It is tried again; nothing needs to be done.\n");
+        return VIEW(
+            "The message is not delivered yet. It is tried again; nothing needs to be done.\n");
     switch (ended->ending) {
     case RELAY_EXPIRED: return VIEW("It was tried until its time was up, without success.\n");
     case RELAY_HOLD_EXPIRED: return VIEW("It was on hold for longer than this server allows.\n");
@@ -62,9 +65,9 @@ static struct view text_of(const struct relay_ended_rcpt *ended, enum mail_notic
     buffer_append_view(&text, ending_words(ended, kind, arena));
     bool is_ours = ended->ending == RELAY_REJECTED || ended->ending == RELAY_HOLD_EXPIRED;
     if (record->dot_losses > 0)
-        buffer_printf(&text,
-                      "It may have been delivered %u time%s: the server took it and said nothing.\n",
-                      record->dot_losses, record->dot_losses == 1 ? "" : "s");
+        buffer_printf(
+            &text, "It may have been delivered %u time%s: the server took it and said nothing.\n",
+            record->dot_losses, record->dot_losses == 1 ? "" : "s");
     if (!is_ours && record->fact.kind != FACT_KIND_NONE)
         verdict_write_text(verdict, &text);
     struct view copy = arena_copy(arena, buffer_view(&text));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is remembered of lanes and domains: how their last round failed, and until when they back off.
-// The spool keeps it as notes, so that `why` is right after a restart even where the ledger is gone.
+// What is remembered of lanes and domains: how their last round failed, and until when they back
+// off. The spool keeps it as notes, so that `why` is right after a restart even where the ledger is
+// gone.
 #include "relay/relay_internal.h"
 
 #include <stdlib.h>
@@ -114,8 +115,7 @@ void relay_newest_failure(struct relay *relay, uint32_t rcpt, struct relay_recor
     for (size_t i = 0; i < ARRAY_LEN(places); i++) {
         if (places[i] == NULL)
             continue;
-        if (record->fact.kind != FACT_KIND_NONE &&
-            places[i]->record.tried_ms <= record->tried_ms)
+        if (record->fact.kind != FACT_KIND_NONE && places[i]->record.tried_ms <= record->tried_ms)
             continue;
         uint8_t dot_losses = record->dot_losses;
         *record = places[i]->record;
@@ -123,7 +123,7 @@ void relay_newest_failure(struct relay *relay, uint32_t rcpt, struct relay_recor
     }
 }
 
-// --- Notes of the process before ------------------------------------------------------------------
+// --- Notes of the process before ---------------------------------------------------------
 
 void relay_restored_add(struct relay *relay, struct view key, struct view value) {
     struct relay_restored *restored = mem_alloc(sizeof *restored + key.len + value.len);
@@ -161,10 +161,10 @@ bool relay_place_restore(struct relay *relay, struct relay_places *places, uint3
     bool is_good = relay_record_decode(restored->value, &record);
     if (is_good) {
         place_set(places, handle, &record)->is_noted = true;
-        *backoff = (struct schedule_backoff){
-            .until = io_now() + int64_max(0, record.next_ms - io_wall_ms()),
-            .rounds = record.rounds,
-            .since_ms = record.since_ms};
+        *backoff = (struct schedule_backoff){.until = io_now() +
+                                                      int64_max(0, record.next_ms - io_wall_ms()),
+                                             .rounds = record.rounds,
+                                             .since_ms = record.since_ms};
     }
     free(restored);
     return is_good;

@@ -55,8 +55,9 @@ void relay_record_encode(const struct relay_record *record, struct buffer *out) 
     put_number(out, TAG_TRIED, record->tried_ms);
     put_number(out, TAG_ROUNDS, record->rounds);
     put_number(out, TAG_DOT_LOSSES, record->dot_losses);
-    put_number(out, TAG_FLAGS, (record->is_warned ? FLAG_WARNED : 0) |
-                                   (record->is_hold_warned ? FLAG_HOLD_WARNED : 0));
+    put_number(out, TAG_FLAGS,
+               (record->is_warned ? FLAG_WARNED : 0) |
+                   (record->is_hold_warned ? FLAG_HOLD_WARNED : 0));
 }
 
 static bool read_number(const struct codec_field *field, int64_t least, int64_t most,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is stored about a recipient, a lane or a domain beside the message: how the last attempt failed
-// and when the next one is. Tag-length-value; unknown tags are skipped. Private to relay/.
+// What is stored about a recipient, a lane or a domain beside the message: how the last attempt
+// failed and when the next one is. Tag-length-value; unknown tags are skipped. Private to relay/.
 #ifndef RELAY_RECORD_H
 #define RELAY_RECORD_H
 
@@ -10,13 +10,13 @@
 enum { RELAY_RECORD_BYTES_MAX = 4096, RELAY_RECORD_TEXT_MAX = 512 };
 
 struct relay_record {
-    struct fact fact;     // kind NONE: nothing failed yet
-    struct view host;     // the server that it was seen at; empty: none
+    struct fact fact; // kind NONE: nothing failed yet
+    struct view host; // the server that it was seen at; empty: none
     struct address peer;
-    int64_t next_ms;      // wall clock: next attempt, or the end of the back-off
-    int64_t since_ms;     // first failure in a row
+    int64_t next_ms;       // wall clock: next attempt, or the end of the back-off
+    int64_t since_ms;      // first failure in a row
     int64_t held_since_ms; // not zero: on hold
-    int64_t tried_ms;     // last attempt
+    int64_t tried_ms;      // last attempt
     uint32_t rounds;
     uint8_t dot_losses;
     bool is_warned, is_hold_warned;

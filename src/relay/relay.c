@@ -6,7 +6,7 @@
 
 enum { FRESH_BYTES = 48 << 20 };
 
-// --- Making ---------------------------------------------------------------------------------------
+// --- Making ------------------------------------------------------------------------------
 
 static void route_release(void *route) {
     route_unref(route);
@@ -86,7 +86,7 @@ struct relay *relay_create(const struct relay_options *options) {
     return relay;
 }
 
-// --- Loading --------------------------------------------------------------------------------------
+// --- Loading -----------------------------------------------------------------------------
 
 void relay_load(const struct spool_entry *entry, void *arg) {
     struct relay *relay = arg;
@@ -94,7 +94,9 @@ void relay_load(const struct spool_entry *entry, void *arg) {
     struct mail_envelope envelope;
     if (mail_envelope_decode(entry->envelope, &relay->load_arena, &envelope) &&
         envelope.n_recipients == entry->n_rcpts) {
-        relay_schedule_message(relay, entry->id, &envelope, entry->marks, entry->states, 0);
+        struct relay_stored stored = {
+            .id = entry->id, .envelope = &envelope, .marks = entry->marks, .states = entry->states};
+        relay_schedule_message(relay, &stored);
         relay->n_loaded++;
     } else {
         char id[SPOOL_ID_TEXT_SIZE];
@@ -151,10 +153,13 @@ void relay_start(struct relay *relay, struct spool *spool, const struct spool_re
     io_group_spawn(&relay->fibers, "relay", relay_home_run, relay);
     io_group_spawn(&relay->fibers, "relay done", relay_done_run, relay);
     io_group_spawn(&relay->fibers, "relay stored", relay_stored_run, relay);
+    log_info("relay", "started with %llu messages, %llu of them unreadable",
+             (unsigned long long)(relay->n_loaded + relay->n_unreadable),
+             (unsigned long long)relay->n_unreadable);
     relay_check_health(relay);
 }
 
-// --- Configuration --------------------------------------------------------------------------------
+// --- Configuration -----------------------------------------------------------------------
 
 void relay_reload(struct relay *relay, struct config *config, struct tls_context *tls) {
     pthread_mutex_lock(&relay->mutex);
@@ -186,7 +191,7 @@ struct relay_counts relay_counts(struct relay *relay) {
     return counts;
 }
 
-// --- Stopping -------------------------------------------------------------------------------------
+// --- Stopping ----------------------------------------------------------------------------
 
 static bool sessions_are_gone(const struct relay *relay) {
     return schedule_counts(relay->schedule).sessions == 0;

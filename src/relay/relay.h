@@ -3,9 +3,9 @@
 // routing, sessions, settlements and notices. Operator actions and the questions behind `queue` and
 // `why` are answered here, because the relay owns the scheduler.
 //
-// One home loop owns everything; other loops reach it by message. A start is: relay_create, spool_open
-// with relay_load as its visitor, relay_start. An end is: relay_stop, ledger_close (so that nothing is
-// posted any more), relay_destroy, spool_close.
+// One home loop owns everything; other loops reach it by message. A start is: relay_create,
+// spool_open with relay_load as its visitor, relay_start. An end is: relay_stop, ledger_close (so
+// that nothing is posted any more), relay_destroy, spool_close.
 #ifndef RELAY_RELAY_H
 #define RELAY_RELAY_H
 
@@ -21,16 +21,16 @@
 struct relay;
 
 struct relay_options {
-    struct config *config;           // counted by the relay
+    struct config *config; // counted by the relay
     struct ledger *ledger;
-    struct tls_context *tls;         // of clients; counted by the relay
-    struct dns_resolver *resolver;   // of the home loop; the caller destroys it after the relay
-    struct io_loop *const *loops;    // where sessions run; may hold the home loop
+    struct tls_context *tls;       // of clients; counted by the relay
+    struct dns_resolver *resolver; // of the home loop; the caller destroys it after the relay
+    struct io_loop *const *loops;  // where sessions run; may hold the home loop
     size_t n_loops;
-    const struct address *own;       // our listeners: never connected to; copied
+    const struct address *own; // our listeners: never connected to; copied
     size_t n_own;
-    uint64_t seed;                   // of jitter; simulations: from theirs
-    uint64_t fresh_bytes;            // mail kept in memory until its first attempt; zero: 48 MB
+    uint64_t seed;        // of jitter; simulations: from theirs
+    uint64_t fresh_bytes; // mail kept in memory until its first attempt; zero: 48 MB
 };
 
 // In a fiber of the home loop, which is where relay_load, relay_start, relay_stop and relay_destroy
@@ -39,8 +39,8 @@ struct relay *relay_create(const struct relay_options *options);
 // The visitor for spool_open; `arg` is the relay.
 void relay_load(const struct spool_entry *entry, void *arg);
 void relay_start(struct relay *relay, struct spool *spool, const struct spool_recovery *recovery);
-// Opens no more sessions, waits for those that run (until `deadline`, or longer where a final dot was
-// sent: at most its own time-out), and for every settlement to be durable.
+// Opens no more sessions, waits for those that run (until `deadline`, or longer where a final dot
+// was sent: at most its own time-out), and for every settlement to be durable.
 IO_WAITS void relay_stop(struct relay *relay, io_time deadline);
 void relay_destroy(struct relay *relay); // stopped, or never started; serve/ has ended
 
@@ -48,14 +48,15 @@ void relay_destroy(struct relay *relay); // stopped, or never started; serve/ ha
 void relay_reload(struct relay *relay, struct config *config, struct tls_context *tls);
 struct config *relay_config(struct relay *relay); // the newest, counted for the caller
 
-// --- Hooks for serve/ (any session's loop; they do not wait) -------------------------------------------
+// --- Hooks for serve/ (any session's loop; they do not wait) -----------------------------
 void relay_accepted(void *relay, struct spool_id id, const struct mail_envelope *envelope,
                     struct spool_body *body);
 bool relay_refuses(void *relay, struct view domain, struct view *reason);
 
-// --- Questions (any loop) ---------------------------------------------------------------------------
-// Which recipients: everything that is said must hold. A connector means the lanes that mail is on
-// now; a cause is that of the recipient's or its lane's last failure.
+// --- Questions (any loop) ----------------------------------------------------------------
+// Which recipients:
+// everything that is said must hold. A connector means the lanes that mail is on now; a cause is
+// that of the recipient's or its lane's last failure.
 struct relay_selector {
     const struct spool_id *ids;
     size_t n_ids;
@@ -66,11 +67,11 @@ struct relay_selector {
 };
 
 enum relay_question {
-    RELAY_QUESTION_LANES,  // `queue`: one object a lane and a domain in routing
-    RELAY_QUESTION_LIST,   // `queue list`: recipients of a selection
-    RELAY_QUESTION_SHOW,   // `queue show`: one message, whole
-    RELAY_QUESTION_WHY,    // `why`: an id, an address or a domain in `text`
-    RELAY_QUESTION_STATUS  // counters for `status` and metrics
+    RELAY_QUESTION_LANES, // `queue`: one object a lane and a domain in routing
+    RELAY_QUESTION_LIST,  // `queue list`: recipients of a selection
+    RELAY_QUESTION_SHOW,  // `queue show`: one message, whole
+    RELAY_QUESTION_WHY,   // `why`: an id, an address or a domain in `text`
+    RELAY_QUESTION_STATUS // counters for `status` and metrics
 };
 struct relay_ask {
     enum relay_question question;
@@ -85,7 +86,7 @@ struct relay_ask {
 IO_WAITS bool relay_answer(struct relay *relay, const struct relay_ask *ask, struct buffer *out,
                            struct error *error);
 
-// --- Actions (any loop) -----------------------------------------------------------------------------
+// --- Actions (any loop) ------------------------------------------------------------------
 enum relay_action {
     RELAY_ACTION_HOLD,
     RELAY_ACTION_RELEASE,

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // The executor's state, shared by its files. Private to relay/.
 //
-// Who owns what: everything here belongs to the home loop, but for what is marked as the worker's. A
-// session is handed to its worker with an order, and comes back with its last event; between them the two
-// sides touch only what the protocol below gives them.
+// Who owns what: everything here belongs to the home loop, but for what is marked as the worker's.
+// A session is handed to its worker with an order, and comes back with its last event; between them
+// the two sides touch only what the protocol below gives them.
 //
 //   home   --OPEN-->   worker: starts the session's fiber
 //   session --WANT-->  home:   asks for transactions; one question at a time
-//   home   --WORK-->   worker: the answer: items, none, or the end; it may take a while (a warm wait)
-//   session --SETTLED--> home: an item comes back with its results
-//   session --ENDED--> home:   the last; every item has come back before
+//   home   --WORK-->   worker: the answer: items, none, or the end; it may take a while (a warm
+//   wait) session --SETTLED--> home: an item comes back with its results session --ENDED--> home:
+//   the last; every item has come back before
 //
 // Every mail up is embedded in what it speaks of, so that results never wait for memory or credit.
 #ifndef RELAY_INTERNAL_H
@@ -18,27 +18,28 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/units.h"
-#include "relay/record.h"
+#include "relay/notice.h"
+#include "relay/places.h"
 #include "relay/relay.h"
 
 #include <pthread.h>
 
 enum {
-    RELAY_BATCH_ITEMS_MAX = 8,         // transactions handed over at once
-    RELAY_ROUTES_MAX = 64,             // routings at once
-    RELAY_ROUTE_MS = 60 * 1000,        // the longest that one may take
-    RELAY_ROUND_MS = 10 * 60 * 1000,   // a session's round over its hosts
-    RELAY_NOTICES_MAX = 32,            // notices that are written at once
+    RELAY_BATCH_ITEMS_MAX = 8,       // transactions handed over at once
+    RELAY_ROUTES_MAX = 64,           // routings at once
+    RELAY_ROUTE_MS = 60 * 1000,      // the longest that one may take
+    RELAY_ROUND_MS = 10 * 60 * 1000, // a session's round over its hosts
+    RELAY_NOTICES_MAX = 32,          // notices that are written at once
     RELAY_NOTICE_HEADER_MAX = 64 << 10,
-    RELAY_AGAIN_MS = 5 * 1000,         // a commit that was refused is tried again after
-    RELAY_HEALTH_MS = 1000,            // the spool is asked how it is this often
-    RELAY_RECEIVED_MAX = 50,           // more Received fields are a loop (RFC 5321 6.3)
-    RELAY_DOT_MS = 11 * 60 * 1000,     // RFC 5321 4.5.3.2.6 and a little
+    RELAY_AGAIN_MS = 5 * 1000,     // a commit that was refused is tried again after
+    RELAY_HEALTH_MS = 1000,        // the spool is asked how it is this often
+    RELAY_RECEIVED_MAX = 50,       // more Received fields are a loop (RFC 5321 6.3)
+    RELAY_DOT_MS = 11 * 60 * 1000, // RFC 5321 4.5.3.2.6 and a little
     RELAY_ANSWER_ARENA = 16 << 20,
     RELAY_NOTE_LIFE_MS = 7 * 24 * 60 * 60 * 1000
 };
 
-// --- Events and orders ------------------------------------------------------------------------------
+// --- Events and orders -------------------------------------------------------------------
 enum relay_event_kind {
     RELAY_EVENT_ARRIVED,
     RELAY_EVENT_WANT,
@@ -58,8 +59,9 @@ struct relay_order {
     struct relay_session *session;
 };
 
-// --- Mail in memory ---------------------------------------------------------------------------------
-// A message that arrived in this process, whole, until its first attempt ends or memory is short.
+// --- Mail in memory ----------------------------------------------------------------------
+// A message that
+// arrived in this process, whole, until its first attempt ends or memory is short.
 struct relay_fresh {
     struct relay_event event; // first
     struct spool_id id;
@@ -83,7 +85,7 @@ struct relay_item {
     uint32_t rcpts[]; // handles; results, texts and indices follow
 };
 
-// --- Sessions ---------------------------------------------------------------------------------------
+// --- Sessions ----------------------------------------------------------------------------
 struct relay_session {
     struct relay *relay;
     struct relay_worker *worker;
@@ -122,25 +124,7 @@ struct relay_worker {
     unsigned n_sessions;  // home's
 };
 
-// --- What is remembered of lanes and domains --------------------------------------------------------
-// How the last round failed; kept in the spool as a note, too.
-struct relay_place {
-    struct relay_record record; // text and host are owned
-    enum cause cause;
-    bool is_noted;
-};
-struct relay_places {
-    struct relay_place **at; // by handle
-    size_t size;
-    const char *prefix; // of the notes' keys
-};
-struct relay_restored { // a note that was found at the start and nobody has asked for yet
-    struct hash_node node;
-    struct view key, value;
-    char bytes[];
-};
-
-// --- Settling ---------------------------------------------------------------------------------------
+// --- Settling ----------------------------------------------------------------------------
 struct relay_batch {
     struct spool_done done;
     struct spool_tx *tx;
@@ -149,25 +133,7 @@ struct relay_batch {
     unsigned n_records;
 };
 
-enum relay_ending { RELAY_REFUSED, RELAY_EXPIRED, RELAY_HOLD_EXPIRED, RELAY_REJECTED };
-struct relay_ended_rcpt {
-    uint32_t rcpt, index;
-    enum relay_ending ending;
-    struct relay_record *record; // owned; NULL: look it up
-};
-// A notice to be written for recipients of one message, which end with it or are warned about.
-struct relay_notice {
-    struct list link;
-    struct relay *relay;
-    struct spool_id id;
-    enum mail_notice_kind kind;
-    struct relay_ended_rcpt *rcpts;
-    size_t n_rcpts, size;
-    struct relay_audit *audit; // written in the same transaction; owned
-    struct io_event *done;     // set when it is durable; may be NULL
-};
-
-// --- The relay --------------------------------------------------------------------------------------
+// --- The relay ---------------------------------------------------------------------------
 struct relay {
     struct relay_options options;
     struct address *own;
@@ -218,10 +184,6 @@ struct relay {
     struct relay_counts counts;
 };
 
-static inline bool relay_would_be_late(const struct relay *relay, io_time at) {
-    return at < relay->sleeping_until;
-}
-
 // home.c
 void relay_home_run(void *arg);
 void relay_step(struct relay *relay); // runs the scheduler and hands in what is to be stored
@@ -239,11 +201,14 @@ void relay_fresh_finish(struct relay *relay);
 uint64_t relay_sender_hash(const struct relay *relay, struct view sender);
 uint32_t relay_address_hash(const struct relay *relay, struct view address);
 struct view relay_domain_of(struct view address, char *scratch, size_t size); // lower case
-// Adds to the scheduler what is open of a message; `records` may be NULL: as it arrived.
-void relay_schedule_message(struct relay *relay, struct spool_id id,
-                            const struct mail_envelope *envelope,
-                            const enum spool_rcpt_mark *marks, const struct view *states,
-                            uint32_t tag);
+struct relay_stored { // a message for the scheduler
+    struct spool_id id;
+    const struct mail_envelope *envelope;
+    const enum spool_rcpt_mark *marks; // NULL: all are open
+    const struct view *states;         // NULL: as it arrived
+    uint32_t tag;
+};
+void relay_schedule_message(struct relay *relay, const struct relay_stored *stored);
 
 // routing.c
 void relay_route_start(struct relay *relay, uint32_t domain);
@@ -273,48 +238,6 @@ void relay_done_run(void *arg);
 // After a commit that a fiber made itself.
 void relay_dropped(struct relay *relay, uint32_t rcpt);
 
-// notice.c
-void relay_end_rcpt(struct relay *relay, uint32_t rcpt, enum relay_ending ending,
-                    const struct relay_record *record);
-void relay_warn_message(struct relay *relay, uint32_t message, enum mail_notice_kind kind);
-void relay_notices_start(struct relay *relay); // what was gathered, and what waits for a place
-struct relay_notice *relay_notice_make(struct relay *relay, struct spool_id id,
-                                       enum mail_notice_kind kind);
-void relay_notice_add(struct relay_notice *notice, uint32_t rcpt, uint32_t index,
-                      enum relay_ending ending);
-void relay_notice_free(struct relay_notice *notice);
-
-// notice_text.c
-struct relay_notice_source { // what a notice is made of
-    const struct relay_notice *notice;
-    const struct mail_envelope *envelope;
-    const struct spool_entry *entry;
-    const struct config *config;
-    struct spool_id notice_id;
-    struct view header;
-};
-// False: nobody is to be told (RFC 3461 4.1, RFC 5321 4.5.5).
-bool relay_notice_write(struct relay *relay, const struct relay_notice_source *source,
-                        struct arena *arena, struct buffer *out);
-
-// places.c
-void relay_place_failed(struct relay *relay, struct relay_places *places, uint32_t handle,
-                        struct view name, const struct relay_record *record);
-void relay_place_recovered(struct relay *relay, struct relay_places *places, uint32_t handle,
-                           struct view name);
-const struct relay_place *relay_place_find(const struct relay_places *places, uint32_t handle);
-// What was stored about it before the start; true: `backoff` is set.
-bool relay_place_restore(struct relay *relay, struct relay_places *places, uint32_t handle,
-                         struct view name, struct schedule_backoff *backoff);
-void relay_place_gone(struct relay *relay, struct relay_places *places, uint32_t handle,
-                      struct view name);
-void relay_newest_failure(struct relay *relay, uint32_t rcpt, struct relay_record *record);
-void relay_places_finish(struct relay_places *places);
-void relay_restored_add(struct relay *relay, struct view key, struct view value);
-void relay_restored_finish(struct relay *relay);
-// The parts of a lane's key.
-struct view relay_lane_site(struct view key);
-
 // audit.c
 struct relay_audit; // a line that the spool keeps until the ledger has stored it
 struct relay_audit *relay_audit_make(struct relay *relay, const struct ledger_audit *audit);
@@ -331,50 +254,13 @@ void relay_audit_system(struct relay *relay, struct view action, struct view tar
 struct relay_choice; // the recipients of a selector
 struct relay_choice *relay_choice_open(struct relay *relay, const struct relay_selector *selector,
                                        struct error *error);
-// The next one, or zero; looks at no more than `budget`, and is zero with `*budget` zero before the end.
+// The next one, or zero; looks at no more than `budget`, and is zero with `*budget` zero before the
+// end.
 uint32_t relay_choice_next(struct relay_choice *choice, unsigned *budget);
 void relay_choice_close(struct relay_choice *choice);
 
 // call.c
 IO_WAITS void relay_call_home(struct relay *relay, void (*run)(struct relay *relay, void *arg),
                               void *arg);
-
-// answer_parts.c: what several answers say
-struct relay_shown { // a recipient as it is shown
-    uint32_t rcpt;
-    struct schedule_rcpt_info info;
-    struct schedule_domain_info domain;
-    struct view address, sender; // empty where the envelope could not be read
-    uint64_t size_bytes;
-    struct relay_record failure; // the newest; kind NONE: none
-};
-// Reads what the spool knows of it; views live in `arena`.
-IO_WAITS void relay_show(struct relay *relay, uint32_t rcpt, struct arena *arena,
-                         struct relay_shown *shown);
-void relay_put_time(struct json_writer *json, const char *key, io_time at); // IO_NEVER: null
-void relay_put_binding(struct relay *relay, const struct schedule_binding *binding,
-                       const struct schedule_domain_info *domain, struct json_writer *json);
-// "status" and "verdict" of the last failure.
-void relay_put_failure(const struct relay_record *failure, struct arena *arena,
-                       struct json_writer *json);
-void relay_put_recipient(struct relay *relay, const struct relay_shown *shown, struct arena *arena,
-                         struct json_writer *json);
-void relay_put_lane(struct relay *relay, uint32_t lane, struct arena *arena,
-                    struct json_writer *json);
-void relay_put_domain(struct relay *relay, uint32_t domain, struct arena *arena,
-                      struct json_writer *json);
-struct view relay_state_word(enum schedule_state state);
-uint32_t relay_rcpt_find(struct relay *relay, struct spool_id id, uint32_t index);
-
-// answer_queue.c, answer_why.c, answer_status.c
-IO_WAITS bool relay_answer_lanes(struct relay *relay, const struct relay_ask *ask,
-                                 struct json_writer *json, struct error *error);
-IO_WAITS bool relay_answer_list(struct relay *relay, const struct relay_ask *ask,
-                                struct json_writer *json, struct error *error);
-IO_WAITS bool relay_answer_show(struct relay *relay, const struct relay_ask *ask,
-                                struct json_writer *json, struct error *error);
-IO_WAITS bool relay_answer_why(struct relay *relay, const struct relay_ask *ask,
-                               struct json_writer *json, struct error *error);
-void relay_answer_status(struct relay *relay, struct json_writer *json);
 
 #endif

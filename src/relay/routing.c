@@ -13,9 +13,10 @@ struct routing {
     char name[256];
 };
 
-// --- The lane's key -------------------------------------------------------------------------------
-// "connector LF site LF the rest": a lane is told apart by who is asked for, and by everything of the
-// connector that changes how. So a corrected connector begins with a clean slate.
+// --- The lane's key ----------------------------------------------------------------------
+// "connector LF
+// site LF the rest": a lane is told apart by who is asked for, and by everything of the connector
+// that changes how. So a corrected connector begins with a clean slate.
 
 static void key_address(struct buffer *key, const struct address *address) {
     char text[ADDRESS_TEXT_SIZE];
@@ -68,7 +69,7 @@ struct view relay_lane_site(struct view key) {
     return site;
 }
 
-// --- One routing ----------------------------------------------------------------------------------
+// --- One routing -------------------------------------------------------------------------
 
 static void tell_failed(struct relay *relay, uint32_t domain, const struct route *route) {
     struct schedule_domain_info info;
@@ -77,8 +78,10 @@ static void tell_failed(struct relay *relay, uint32_t domain, const struct route
     relay_record_init(&record);
     record.fact = route->fact;
     record.tried_ms = io_wall_ms();
-    schedule_route_failed(relay->schedule, domain, route->is_permanent,
-                          relay_fact_is_local(&route->fact), route->valid_until, io_now());
+    struct schedule_route_failure failure = {.is_permanent = route->is_permanent,
+                                             .is_local = relay_fact_is_local(&route->fact),
+                                             .valid_until = route->valid_until};
+    schedule_route_failed(relay->schedule, domain, &failure, io_now());
     schedule_domain(relay->schedule, domain, &info);
     record.rounds = info.backoff.rounds;
     record.since_ms = info.backoff.since_ms;
@@ -122,11 +125,10 @@ static void tell_routed(struct relay *relay, uint32_t domain, struct route *rout
 static void route_run(void *arg) {
     struct routing *routing = arg;
     struct relay *relay = routing->relay;
-    struct router router = {.resolver = relay->options.resolver,
-                            .own = relay->own,
-                            .n_own = relay->options.n_own};
-    struct route *route = route_resolve(&router, routing->config, view_of(routing->name),
-                                        io_after(RELAY_ROUTE_MS));
+    struct router router = {
+        .resolver = relay->options.resolver, .own = relay->own, .n_own = relay->options.n_own};
+    struct route *route =
+        route_resolve(&router, routing->config, view_of(routing->name), io_after(RELAY_ROUTE_MS));
     if (fact_is_ok(&route->fact) && route->connector != NULL && route->n_hosts > 0)
         tell_routed(relay, routing->domain, route);
     else
@@ -142,8 +144,8 @@ void relay_route_start(struct relay *relay, uint32_t domain) {
     struct schedule_domain_info info;
     schedule_domain(relay->schedule, domain, &info);
     struct routing *routing = mem_alloc(sizeof *routing);
-    *routing = (struct routing){
-        .relay = relay, .domain = domain, .config = config_ref(relay->config)};
+    *routing =
+        (struct routing){.relay = relay, .domain = domain, .config = config_ref(relay->config)};
     view_copy_string(info.name, routing->name, sizeof routing->name);
     io_group_spawn(&relay->helpers, "route", route_run, routing);
 }

@@ -79,10 +79,9 @@ void relay_choice_close(struct relay_choice *choice) {
     free(choice);
 }
 
-// --- Filters --------------------------------------------------------------------------------------
+// --- Filters -----------------------------------------------------------------------------
 
-static bool cause_matches(const struct relay_choice *choice,
-                          const struct schedule_rcpt_info *info,
+static bool cause_matches(const struct relay_choice *choice, const struct schedule_rcpt_info *info,
                           const struct schedule_domain_info *domain) {
     if (info->cause == choice->cause)
         return true;
@@ -119,7 +118,7 @@ static bool matches(const struct relay_choice *choice, uint32_t rcpt) {
     return view_equals(schedule_lane_connector(schedule, domain.lane), selector->connector);
 }
 
-// --- One after the other --------------------------------------------------------------------------
+// --- One after the other -----------------------------------------------------------------
 
 // By index, since a message's recipients may go between two calls.
 static uint32_t next_of_ids(struct relay_choice *choice) {

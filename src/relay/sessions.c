@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The home loop's side of sessions: opening them where there is room, handing them work, and what is
-// left when they end.
+// The home loop's side of sessions: opening them where there is room, handing them work, and what
+// is left when they end.
 #include "relay/relay_internal.h"
 
 #include <stdlib.h>
 
-// --- Opening --------------------------------------------------------------------------------------
+// --- Opening -----------------------------------------------------------------------------
 
 static struct relay_session **slot(struct relay *relay, uint32_t number) {
     if (number >= relay->sessions_size) {
@@ -60,9 +60,10 @@ void relay_session_open(struct relay *relay, const struct schedule_action *actio
     io_mailbox_post(worker->mailbox, &session->order.mail);
 }
 
-// --- Items ----------------------------------------------------------------------------------------
+// --- Items -------------------------------------------------------------------------------
 
-// One piece of memory for a transaction: its recipients, results, texts and indices follow the struct.
+// One piece of memory for a transaction: its recipients, results, texts and indices follow the
+// struct.
 static struct relay_item *make_item(struct relay_session *session,
                                     const struct schedule_transaction *transaction) {
     struct relay *relay = session->relay;
@@ -106,7 +107,7 @@ void relay_item_free(struct relay_item *item) {
     free(item);
 }
 
-// --- Work -----------------------------------------------------------------------------------------
+// --- Work --------------------------------------------------------------------------------
 
 static void give(struct relay_session *session, struct relay_item *items, bool is_end) {
     ASSERT(session->is_wanting);
@@ -119,18 +120,15 @@ static void give(struct relay_session *session, struct relay_item *items, bool i
 
 void relay_session_answer(struct relay_session *session) {
     struct relay *relay = session->relay;
-    struct schedule_transaction *transactions = relay->transactions;
-    size_t n = 0;
+    struct schedule_hand hand = {.transactions = relay->transactions, .max = RELAY_BATCH_ITEMS_MAX};
     bool is_ahead = session->is_asking_ahead;
     enum schedule_take take =
-        is_ahead ? schedule_take_ahead(relay->schedule, session->number, io_now(), transactions,
-                                       RELAY_BATCH_ITEMS_MAX, &n)
-                 : schedule_take(relay->schedule, session->number, io_now(), transactions,
-                                 RELAY_BATCH_ITEMS_MAX, &n);
+        is_ahead ? schedule_take_ahead(relay->schedule, session->number, &hand, io_now())
+                 : schedule_take(relay->schedule, session->number, &hand, io_now());
     struct relay_item *items = NULL, **end = &items;
-    for (size_t i = 0; i < n; i++, end = &(*end)->next)
-        *end = make_item(session, &transactions[i]);
-    relay->counts.transactions += n;
+    for (size_t i = 0; i < hand.n; i++, end = &(*end)->next)
+        *end = make_item(session, &hand.transactions[i]);
+    relay->counts.transactions += hand.n;
     if (take != SCHEDULE_TAKE_WAIT || is_ahead)
         give(session, items, take == SCHEDULE_TAKE_END);
 }
@@ -146,7 +144,7 @@ void relay_session_close(struct relay *relay, uint32_t number) {
         give(session, NULL, true);
 }
 
-// --- The end --------------------------------------------------------------------------------------
+// --- The end -----------------------------------------------------------------------------
 
 static enum schedule_session_end end_of(enum deliver_end end) {
     switch (end) {

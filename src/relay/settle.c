@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Settlements go to the spool in batches: what one turn of the home loop brings is one transaction. A
-// recipient is dropped when its settlement is durable, not before; what the spool refuses is handed in
-// again until it takes it, for mail that was delivered must not be sent twice.
+// Settlements go to the spool in batches: what one turn of the home loop brings is one transaction.
+// A recipient is dropped when its settlement is durable, not before; what the spool refuses is
+// handed in again until it takes it, for mail that was delivered must not be sent twice.
 #include "relay/relay_internal.h"
 
 #include <stdlib.h>
@@ -65,7 +65,7 @@ void relay_flush(struct relay *relay) {
     hand_in(relay, ready);
 }
 
-// --- When it is durable, or refused ---------------------------------------------------------------
+// --- When it is durable, or refused ------------------------------------------------------
 
 void relay_dropped(struct relay *relay, uint32_t rcpt) {
     struct schedule_rcpt_info info;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The sessions' side: a fiber on each loop takes the home loop's orders, and each session is a fiber that
-// runs deliver_session and pulls its work through the home loop.
+// The sessions' side: a fiber on each loop takes the home loop's orders, and each session is a
+// fiber that runs deliver_session and pulls its work through the home loop.
 #include "relay/relay_internal.h"
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@ static void give_back(struct relay_item *item) {
     io_mailbox_post(item->session->relay->inbox, &item->event.mail);
 }
 
-// --- Asking for work ------------------------------------------------------------------------------
+// --- Asking for work ---------------------------------------------------------------------
 
 static void ask_home(struct relay_session *session, bool is_ahead) {
     ASSERT(!session->is_asking);
@@ -38,8 +38,7 @@ static bool read_envelope(struct relay_session *session, struct relay_item *item
     arena_init(&item->arena, 4 * (size_t)MAIL_ENVELOPE_BYTES_MAX);
     enum spool_status status =
         spool_lookup(session->relay->spool, item->item.id, &item->arena, &entry);
-    if (status != SPOOL_OK ||
-        !mail_envelope_decode(entry.envelope, &item->arena, &item->envelope))
+    if (status != SPOOL_OK || !mail_envelope_decode(entry.envelope, &item->arena, &item->envelope))
         return false;
     for (size_t i = 0; i < item->item.n_rcpts; i++)
         if (item->item.rcpt_indices[i] >= item->envelope.n_recipients)
@@ -96,7 +95,7 @@ static void attempted(void *arg, const struct attempt *attempt) {
     ledger_attempt(session->relay->ledger, attempt);
 }
 
-// --- A session ------------------------------------------------------------------------------------
+// --- A session ---------------------------------------------------------------------------
 
 // An answer that is still on its way must have come before the session goes.
 IO_WAITS static void finish_asking(struct relay_session *session) {
@@ -136,7 +135,7 @@ static void session_run(void *arg) {
     post_up(session, &session->ended); // the home loop frees it
 }
 
-// --- Orders ---------------------------------------------------------------------------------------
+// --- Orders ------------------------------------------------------------------------------
 
 static void open_session(struct relay_worker *worker, struct relay_session *session) {
     io_event_init(&session->answered);
@@ -161,7 +160,7 @@ static void take_answer(struct relay_session *session) {
 }
 
 static void cancel_sessions(struct relay_worker *worker) {
-    LIST_FOR_EACH(link, &worker->sessions)
+    LIST_FOR_EACH (link, &worker->sessions)
         io_cancel(CONTAINER_OF(link, struct relay_session, link)->fiber);
 }
 

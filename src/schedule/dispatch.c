@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who gets a slot next. The classes take turns, and in each class its lanes, one slot a turn; new lanes
-// and those that failed stay within half of the slots, those that failed within a quarter. So a dead or
-// silent destination, or thousands of them, cannot take what a working one needs.
+// Who gets a slot next. The classes take turns, and in each class its lanes, one slot a turn; new
+// lanes and those that failed stay within half of the slots, those that failed within a quarter. So
+// a dead or silent destination, or thousands of them, cannot take what a working one needs.
 #include "schedule/schedule_internal.h"
 
 static bool quota_allows(const struct schedule *s, enum lane_class class) {
@@ -46,7 +46,7 @@ static bool is_one_message(const struct schedule *s, const struct lane *lane) {
     if (lane->n_ready > SCHEDULE_TRANSACTION_RCPTS_MAX)
         return false;
     uint32_t message = 0;
-    LIST_FOR_EACH(link, &lane->ring) {
+    LIST_FOR_EACH (link, &lane->ring) {
         const struct domain *domain = CONTAINER_OF(link, struct domain, queue);
         const struct chain *chains[] = {&domain->fresh, &domain->retry};
         for (size_t i = 0; i < ARRAY_LEN(chains); i++) {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// Domains and their phases. A domain owns the recipients that go to it, so that a new route moves all
-// its mail in one step, and a failure of routing is recorded once.
+// Domains and their phases. A domain owns the recipients that go to it, so that a new route moves
+// all its mail in one step, and a failure of routing is recorded once.
 //
 //            mail comes                routing slot
 //   IDLE ----------------> QUEUED -------------------> ROUTING
 //    ^  ^                    ^ ^                       |  |  |
 //    |  | no mail     mail   | | route is stale,       |  |  | no for good
-//    |  +--- BACKOFF --------+ | new configuration     |  |  +-----------> DEAD --(valid_until)--> IDLE
-//    |        ^   temporary    |                       |  |
-//    |        +----------------|-----------------------+  |
-//    |                         +--------- LANE <----------+
+//    |  +--- BACKOFF --------+ | new configuration     |  |  +-----------> DEAD --(valid_until)-->
+//    IDLE |        ^   temporary    |                       |  | |
+//    +----------------|-----------------------+  | |                         +--------- LANE
+//    <----------+
 //    +---(no mail until valid_until)-------+
 #include "schedule/schedule_internal.h"
 
@@ -19,7 +19,7 @@ static struct domain *of_queue(struct list *link) {
     return CONTAINER_OF(link, struct domain, queue);
 }
 
-// --- Life of a domain -----------------------------------------------------------------------------
+// --- Life of a domain --------------------------------------------------------------------
 
 uint32_t schedule_domain_find(const struct schedule *s, struct view name) {
     uint64_t hash = hash_bytes_keyed(s->hash_key, name, false);
@@ -109,7 +109,7 @@ void domain_lose(struct schedule *s, struct domain *domain, uint32_t rcpt) {
     domain_rest_or_go(s, domain);
 }
 
-// --- Phases ---------------------------------------------------------------------------------------
+// --- Phases ------------------------------------------------------------------------------
 
 static void leave_phase(struct schedule *s, struct domain *domain) {
     list_remove(&domain->queue);
@@ -192,7 +192,7 @@ io_time domain_last_round(const struct schedule *s, const struct domain *domain)
     return at;
 }
 
-// --- Routing --------------------------------------------------------------------------------------
+// --- Routing -----------------------------------------------------------------------------
 
 // Domains whose routing failed before hold at most a quarter of the places.
 static struct domain *next_to_route(struct schedule *s) {
@@ -214,7 +214,8 @@ size_t route_some(struct schedule *s, struct schedule_action *actions, size_t ma
         if (domain == NULL)
             break;
         domain_set_phase(s, domain, PHASE_ROUTING);
-        actions[n++] = (struct schedule_action){.kind = SCHEDULE_ACT_ROUTE, .domain = domain->number};
+        actions[n++] =
+            (struct schedule_action){.kind = SCHEDULE_ACT_ROUTE, .domain = domain->number};
     }
     return n;
 }
@@ -242,16 +243,16 @@ uint32_t schedule_routed(struct schedule *s, uint32_t number, const struct sched
     return lane->number;
 }
 
-void schedule_route_failed(struct schedule *s, uint32_t number, bool is_permanent, bool is_local,
-                           io_time valid_until, io_time now) {
+void schedule_route_failed(struct schedule *s, uint32_t number,
+                           const struct schedule_route_failure *failure, io_time now) {
     schedule_advance(s, now);
     struct domain *domain = domain_at(s, number);
     ASSERT(domain->phase == PHASE_ROUTING);
     domain->failed_at = s->now;
-    domain->is_local = is_local;
+    domain->is_local = failure->is_local;
     domain->generation = s->options.settings.generation;
-    if (is_permanent) {
-        domain->valid_until = int64_max(valid_until, s->now + DEAD_ROUTE_MS_MIN);
+    if (failure->is_permanent) {
+        domain->valid_until = int64_max(failure->valid_until, s->now + DEAD_ROUTE_MS_MIN);
         domain_set_phase(s, domain, PHASE_DEAD);
         if (domain_ready(domain) > 0)
             domain_rouse(s, domain);
@@ -274,7 +275,7 @@ void schedule_domain_restore(struct schedule *s, uint32_t number,
     domain_set_phase(s, domain, PHASE_BACKOFF);
 }
 
-// --- Work by cursor -------------------------------------------------------------------------------
+// --- Work by cursor ----------------------------------------------------------------------
 
 // Mail of domains that routing refused for good leaves, with a notice each; only so much at a time.
 size_t fail_some(struct schedule *s, struct schedule_action *actions, size_t max) {

@@ -94,7 +94,7 @@ void lane_detach(struct schedule *s, struct domain *domain) {
     lane_maybe_free(s, lane);
 }
 
-// --- Class and limits -----------------------------------------------------------------------------
+// --- Class and limits --------------------------------------------------------------------
 
 void lane_want(struct schedule *s, struct lane *lane) {
     if (!list_is_linked(&lane->wanting))
@@ -128,7 +128,7 @@ io_time lane_rate_until(const struct schedule *s, const struct lane *lane) {
     return (lane->rate_due_us + 999) / 1000;
 }
 
-// --- Timer ----------------------------------------------------------------------------------------
+// --- Timer -------------------------------------------------------------------------------
 
 void lane_wake_at(struct schedule *s, struct lane *lane, io_time at) {
     if (heap_contains(&lane->timer)) {
@@ -151,7 +151,7 @@ void lane_fire(struct schedule *s, struct lane *lane) {
         lane_set_class(s, lane, CLASS_NEW); // its sessions hang: they no longer count as proven
 }
 
-// --- Failure and success --------------------------------------------------------------------------
+// --- Failure and success -----------------------------------------------------------------
 
 void lane_failed(struct schedule *s, struct lane *lane, bool is_local) {
     lane->last_failure = s->now;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every message has a bounded life: warnings, expiry, the bound of a hold. Stored times are wall clock,
-// so all of it pauses while the clock is not trusted; a fault of ours delays expiry, too.
+// Every message has a bounded life: warnings, expiry, the bound of a hold. Stored times are wall
+// clock, so all of it pauses while the clock is not trusted; a fault of ours delays expiry, too.
 #include "schedule/schedule_internal.h"
 
 enum { LOOK_FIRST_S = 60, LOOK_EVERY_S = 3600 };
 
-// --- The clock ------------------------------------------------------------------------------------
+// --- The clock ---------------------------------------------------------------------------
 
 static void distrust(struct schedule *s) {
     s->clock_is_trusted = false;
@@ -51,7 +51,7 @@ void schedule_check_start(struct schedule *s, int64_t newest_ms, io_time now, in
         distrust(s);
 }
 
-// --- One recipient --------------------------------------------------------------------------------
+// --- One recipient -----------------------------------------------------------------------
 
 static const struct config_retry *retry_of(const struct schedule *s, const struct rcpt *rcpt) {
     return domain_retry(s, domain_at(s, rcpt->domain));
@@ -111,8 +111,8 @@ static bool look_at_held(const struct schedule *s, const struct rcpt *rcpt, stru
         return true;
     look_later(look, expires_ms);
     int64_t warn_ms = expires_ms - DAY_MS;
-    bool can_warn = retry_of(s, rcpt)->hold_expire_ms > DAY_MS &&
-                    !message_at(s, rcpt->message)->is_hold_warned;
+    bool can_warn =
+        retry_of(s, rcpt)->hold_expire_ms > DAY_MS && !message_at(s, rcpt->message)->is_hold_warned;
     if (can_warn && look->wall_ms >= warn_ms)
         look->hold_warns = true;
     else if (can_warn)
@@ -143,7 +143,7 @@ static bool look_at_queued(struct schedule *s, uint32_t number, struct look *loo
     return false;
 }
 
-// --- Messages -------------------------------------------------------------------------------------
+// --- Messages ----------------------------------------------------------------------------
 
 void life_start(struct schedule *s, uint32_t message) {
     // The first look comes early: by then the connector, and with it the bounds, is known.
@@ -176,11 +176,11 @@ static size_t look_at_message(struct schedule *s, uint32_t number, struct schedu
             break;
         }
         rcpt_send_off(s, at);
-        actions[n++] = (struct schedule_action){
-            .kind = is_held ? SCHEDULE_ACT_HOLD_EXPIRE : SCHEDULE_ACT_EXPIRE,
-            .rcpt = at,
-            .message = number,
-            .domain = rcpt->domain};
+        actions[n++] = (struct schedule_action){.kind = is_held ? SCHEDULE_ACT_HOLD_EXPIRE
+                                                                : SCHEDULE_ACT_EXPIRE,
+                                                .rcpt = at,
+                                                .message = number,
+                                                .domain = rcpt->domain};
     }
     if (look.warns)
         actions[n++] = (struct schedule_action){.kind = SCHEDULE_ACT_WARN, .message = number};

@@ -50,11 +50,7 @@ void schedule_put_back(struct schedule *s, uint32_t number) {
     rcpt_move(s, number, SCHEDULE_READY);
 }
 
-void schedule_set_tag(struct schedule *s, uint32_t message, uint32_t tag) {
-    message_at(s, message)->tag = tag;
-}
-
-// --- Cursors --------------------------------------------------------------------------------------
+// --- Cursors -----------------------------------------------------------------------------
 
 static uint32_t first_from_domain(const struct schedule *s, uint32_t domain) {
     for (; domain != 0 && domain < s->domains.n_numbers; domain++) {

@@ -51,8 +51,7 @@ void schedule_rcpt(const struct schedule *s, uint32_t number, struct schedule_rc
         info->tried_ms = wall_of(s, time_of(s, rcpt->tried));
 }
 
-// --- Bindings
-// -------------------------------------------------------------------------------------
+// --- Bindings ----------------------------------------------------------------------------
 
 static struct schedule_binding binding(enum schedule_binding_kind kind, io_time until) {
     return (struct schedule_binding){kind, until};
@@ -97,15 +96,13 @@ struct schedule_binding schedule_binding(const struct schedule *s, uint32_t numb
     return ready_binding(s, rcpt, now);
 }
 
-// --- Domains and lanes
-// ----------------------------------------------------------------------------
+// --- Domains and lanes -------------------------------------------------------------------
 
 void schedule_domain(const struct schedule *s, uint32_t number, struct schedule_domain_info *info) {
     const struct domain *domain = domain_at(s, number);
     ASSERT(domain->name != NULL);
     *info = (struct schedule_domain_info){.name = view_from(domain->name, domain->name_len),
                                           .lane = domain->lane,
-                                          .route = domain->route,
                                           .is_routing = domain->phase == PHASE_ROUTING,
                                           .is_failed_for_good = domain->phase == PHASE_DEAD,
                                           .backoff = domain->backoff,
@@ -201,8 +198,7 @@ uint32_t schedule_lane_domain(const struct schedule *s, uint32_t number, uint32_
     return next == &lane->domains ? 0 : CONTAINER_OF(next, struct domain, of_lane)->number;
 }
 
-// --- Counts
-// ---------------------------------------------------------------------------------------
+// --- Counts ------------------------------------------------------------------------------
 
 static size_t slab_memory(const struct slab *slab) {
     return (size_t)slab->n_chunks * SLAB_CHUNK_ITEMS * slab->item_size;

@@ -112,7 +112,7 @@ void schedule_set_stop(struct schedule *s, enum schedule_stop stop) {
     s->stop = stop;
 }
 
-// --- Timers ---------------------------------------------------------------------------------------
+// --- Timers ------------------------------------------------------------------------------
 
 static struct heap_node *pop_due(struct heap *heap, io_time now) {
     struct heap_node *node = heap_first(heap);
@@ -150,7 +150,7 @@ static void wake_some(struct schedule *s) {
     s->is_behind |= budget == 0;
 }
 
-// --- The step -------------------------------------------------------------------------------------
+// --- The step ----------------------------------------------------------------------------
 
 size_t schedule_step(struct schedule *s, io_time now, int64_t wall_ms,
                      struct schedule_action *actions, size_t max) {
@@ -198,9 +198,9 @@ static bool has_work_now(const struct schedule *s) {
         if (!list_is_empty(&s->wanting[class]) && slots_allow(s, class))
             return true;
     unsigned most = s->options.settings.routes;
-    return s->n_routing < most && (!list_is_empty(&s->routing_fresh) ||
-                                   (!list_is_empty(&s->routing_retry) &&
-                                    s->n_routing_retry < (most >= 4 ? most / 4 : 1)));
+    return s->n_routing < most &&
+           (!list_is_empty(&s->routing_fresh) ||
+            (!list_is_empty(&s->routing_retry) && s->n_routing_retry < (most >= 4 ? most / 4 : 1)));
 }
 
 io_time schedule_next(const struct schedule *s) {

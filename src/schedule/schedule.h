@@ -10,8 +10,9 @@
 //   handle     a number from 1; zero is none. Valid until the thing it names is dropped
 //
 // A lane's or a domain's failure is recorded once and costs nothing for the mail behind it: ready
-// recipients stay where they are while their domain or lane backs off. When a route changes, the domain
-// moves with all its mail in one step. Work on many recipients goes on by cursor, a bounded part a step.
+// recipients stay where they are while their domain or lane backs off. When a route changes, the
+// domain moves with all its mail in one step. Work on many recipients goes on by cursor, a bounded
+// part a step.
 #ifndef SCHEDULE_SCHEDULE_H
 #define SCHEDULE_SCHEDULE_H
 
@@ -20,14 +21,14 @@
 #include "spool/spool.h"
 
 struct schedule;
-
-enum { SCHEDULE_TRANSACTION_RCPTS_MAX = 100 }; // RFC 5321 4.5.3.1.8: every server takes as many
+// RFC 5321 4.5.3.1.8: every server takes as many recipients. The least `max` of a step.
+enum { SCHEDULE_TRANSACTION_RCPTS_MAX = 100, SCHEDULE_STEP_ACTIONS_MIN = 8 };
 
 struct schedule_settings {
-    uint64_t generation;        // of the configuration; a new one sends every domain to routing again
-    unsigned slots;             // sessions at once, all lanes
-    unsigned routes;            // routings at once
-    struct config_retry retry;  // of domains that have no lane yet
+    uint64_t generation; // of the configuration; a new one sends every domain to routing again
+    unsigned slots;      // sessions at once, all lanes
+    unsigned routes;     // routings at once
+    struct config_retry retry; // of domains that have no lane yet
 };
 
 struct schedule_options {
@@ -43,17 +44,15 @@ struct schedule_options {
 
 struct schedule *schedule_create(const struct schedule_options *options, io_time now,
                                  int64_t wall_ms);
-void schedule_destroy(struct schedule *schedule);
+void schedule_destroy(struct schedule *s);
 // Wall clock of the newest stored record: a start before it, or a day after it, is not trusted.
-void schedule_check_start(struct schedule *schedule, int64_t newest_ms, io_time now,
-                          int64_t wall_ms);
-void schedule_configure(struct schedule *schedule, const struct schedule_settings *settings,
-                        io_time now);
+void schedule_check_start(struct schedule *s, int64_t newest_ms, io_time now, int64_t wall_ms);
+void schedule_configure(struct schedule *s, const struct schedule_settings *settings, io_time now);
 
-// --- Messages in and out ----------------------------------------------------------------------------
+// --- Messages in and out -----------------------------------------------------------------
 struct schedule_add_rcpt {
-    struct view domain;     // lower case, or "[address]"
-    uint32_t index;         // in the envelope
+    struct view domain; // lower case, or "[address]"
+    uint32_t index;     // in the envelope
     // What was stored about it; all zero for mail that has just arrived.
     int64_t next_ms;        // wall clock of the next attempt; zero: now
     int64_t tried_ms;       // wall clock of the last attempt of its own; zero: none
@@ -61,56 +60,54 @@ struct schedule_add_rcpt {
     uint32_t address_hash;  // for schedule_scan
     uint16_t rounds, cause; // cause: the caller's number for selectors
     uint8_t dot_losses;
-    bool is_local;          // the last failure was this machine's fault
+    bool is_local; // the last failure was this machine's fault
 };
 struct schedule_add {
     struct spool_id id;
     int64_t arrived_ms;
     uint64_t sender_hash;
-    uint32_t tag;           // the caller's
+    uint32_t tag;                   // the caller's
     bool is_warned, is_hold_warned; // notices that were sent already
     const struct schedule_add_rcpt *rcpts;
     size_t n_rcpts;
 };
 // False when the id is known already.
-bool schedule_add(struct schedule *schedule, const struct schedule_add *add, io_time now);
-// The recipient is settled: it must be out (state SCHEDULE_OUT). Its handle is gone; so is its message
-// with the last one.
-void schedule_drop(struct schedule *schedule, uint32_t rcpt);
+bool schedule_add(struct schedule *s, const struct schedule_add *add, io_time now);
+// The recipient is settled: it must be out (state SCHEDULE_OUT). Its handle is gone; so is its
+// message with the last one.
+void schedule_drop(struct schedule *s, uint32_t rcpt);
 
-// --- Actions ----------------------------------------------------------------------------------------
+// --- Actions -----------------------------------------------------------------------------
 enum schedule_action_kind {
-    SCHEDULE_ACT_ROUTE,        // domain: resolve it, then schedule_routed or schedule_route_failed
-    SCHEDULE_ACT_OPEN,         // session, lane, route: open one, then schedule_take
-    SCHEDULE_ACT_WAKE,         // session: it waited, now there is work (schedule_take)
-    SCHEDULE_ACT_CLOSE,        // session: it waited long enough or its slot is wanted: end it
-    SCHEDULE_ACT_FAIL,         // rcpt, domain: its route says no for good; now out: settle, drop
-    SCHEDULE_ACT_EXPIRE,       // rcpt: its time is up; now out: settle with a notice, drop
-    SCHEDULE_ACT_HOLD_EXPIRE,  // rcpt: the hold's bound; as EXPIRE
-    SCHEDULE_ACT_WARN,         // message: delay notice to its sender is due (once)
-    SCHEDULE_ACT_HOLD_WARN,    // message: a day before the hold's bound (once)
-    SCHEDULE_ACT_CLOCK         // the clock's alarm changed (schedule_counts.clock_is_trusted)
+    SCHEDULE_ACT_ROUTE,       // domain: resolve it, then schedule_routed or schedule_route_failed
+    SCHEDULE_ACT_OPEN,        // session, lane, route: open one, then schedule_take
+    SCHEDULE_ACT_WAKE,        // session: it waited, now there is work (schedule_take)
+    SCHEDULE_ACT_CLOSE,       // session: it waited long enough or its slot is wanted: end it
+    SCHEDULE_ACT_FAIL,        // rcpt, domain: its route says no for good; now out: settle, drop
+    SCHEDULE_ACT_EXPIRE,      // rcpt: its time is up; now out: settle with a notice, drop
+    SCHEDULE_ACT_HOLD_EXPIRE, // rcpt: the hold's bound; as EXPIRE
+    SCHEDULE_ACT_WARN,        // message: delay notice to its sender is due (once)
+    SCHEDULE_ACT_HOLD_WARN,   // message: a day before the hold's bound (once)
+    SCHEDULE_ACT_CLOCK        // the clock's alarm changed (schedule_counts.clock_is_trusted)
 };
 struct schedule_action {
     enum schedule_action_kind kind;
     uint32_t domain, lane, session, rcpt, message;
     void *route; // OPEN: token of the domain whose mail asked for it; released by the schedule
 };
-enum { SCHEDULE_STEP_ACTIONS_MIN = 8 }; // the least `max`
 // Advances to `now` and fills up to `max` actions. Call again while it returns `max` or while
 // schedule_next says now. A step is bounded work (well under 1 ms).
-size_t schedule_step(struct schedule *schedule, io_time now, int64_t wall_ms,
+size_t schedule_step(struct schedule *s, io_time now, int64_t wall_ms,
                      struct schedule_action *actions, size_t max);
 // When the next step is due though no event comes; IO_NEVER: none.
-io_time schedule_next(const struct schedule *schedule);
-// No OPEN, ROUTE, WAKE while stopped: the spool does not settle, or the program ends. `reason` is
-// remembered for bindings.
+io_time schedule_next(const struct schedule *s);
+// No OPEN, ROUTE, WAKE while stopped: the spool does not settle, or the program ends.
 enum schedule_stop { SCHEDULE_RUNS, SCHEDULE_STOPPED_SPOOL, SCHEDULE_STOPPED_SHUTDOWN };
-void schedule_set_stop(struct schedule *schedule, enum schedule_stop stop);
+void schedule_set_stop(struct schedule *s, enum schedule_stop stop);
 // An operator says that the clock is right.
-void schedule_trust_clock(struct schedule *schedule, io_time now, int64_t wall_ms);
+void schedule_trust_clock(struct schedule *s, io_time now, int64_t wall_ms);
 
-// --- Routing ----------------------------------------------------------------------------------------
+// --- Routing -----------------------------------------------------------------------------
 struct schedule_way { // of the lane's connector, newest configuration
     unsigned max_connections, max_messages_per_connection;
     uint64_t rate_events; // zero: no limit
@@ -118,54 +115,59 @@ struct schedule_way { // of the lane's connector, newest configuration
     struct config_retry retry;
 };
 struct schedule_routed {
-    struct view lane_key;  // names the lane; the same key is the same lane
+    struct view lane_key; // names the lane; the same key is the same lane
     struct view connector;
     const struct schedule_way *way;
     io_time valid_until;
-    uint64_t generation;   // of the configuration that it was made from
-    void *route;           // token: ownership goes to the schedule
+    uint64_t generation; // of the configuration that it was made from
+    void *route;         // token: ownership goes to the schedule
 };
 // Returns the lane. `*is_new`: it has just been made (schedule_lane_restore may follow).
-uint32_t schedule_routed(struct schedule *schedule, uint32_t domain,
-                         const struct schedule_routed *routed, io_time now, bool *is_new);
-// Temporary: the domain backs off (jittered). Permanent: FAIL for what is queued until `valid_until`.
-void schedule_route_failed(struct schedule *schedule, uint32_t domain, bool is_permanent,
-                           bool is_local, io_time valid_until, io_time now);
+uint32_t schedule_routed(struct schedule *s, uint32_t domain, const struct schedule_routed *routed,
+                         io_time now, bool *is_new);
+struct schedule_route_failure {
+    bool is_permanent; // FAIL for what is queued until `valid_until`; else the domain backs off
+    bool is_local;     // the fault is this machine's
+    io_time valid_until;
+};
+void schedule_route_failed(struct schedule *s, uint32_t domain,
+                           const struct schedule_route_failure *failure, io_time now);
 // Back-off that was stored before a restart.
 struct schedule_backoff {
     io_time until;
     uint32_t rounds;
     int64_t since_ms; // wall clock of the first failure in a row; zero: none
 };
-void schedule_lane_restore(struct schedule *schedule, uint32_t lane,
+void schedule_lane_restore(struct schedule *s, uint32_t lane,
                            const struct schedule_backoff *backoff);
-void schedule_domain_restore(struct schedule *schedule, uint32_t domain,
+void schedule_domain_restore(struct schedule *s, uint32_t domain,
                              const struct schedule_backoff *backoff);
 
-// --- Sessions ---------------------------------------------------------------------------------------
+// --- Sessions ----------------------------------------------------------------------------
 struct schedule_transaction { // a message and those of its recipients that go together
     struct spool_id id;
-    uint32_t message, tag, domain; // domain: of the first recipient
-    uint32_t n_rcpts;
+    uint32_t message, tag, domain, n_rcpts; // domain: of the first recipient
     uint32_t rcpts[SCHEDULE_TRANSACTION_RCPTS_MAX];
 };
 enum schedule_take {
-    SCHEDULE_TAKE_WORK, // `*n` transactions: their recipients are out now
+    SCHEDULE_TAKE_WORK, // `n` transactions: their recipients are out now
     SCHEDULE_TAKE_WAIT, // none: keep the connection warm until WAKE or CLOSE
     SCHEDULE_TAKE_END   // none: end the session
 };
-// At most `max` transactions; fewer where that would keep them from other sessions. `now` as in step.
-enum schedule_take schedule_take(struct schedule *schedule, uint32_t session, io_time now,
-                                 struct schedule_transaction *transactions, size_t max, size_t *n);
+struct schedule_hand { // what a session takes; fewer where more would keep them from others
+    struct schedule_transaction *transactions;
+    size_t max, n;
+};
+enum schedule_take schedule_take(struct schedule *s, uint32_t session, struct schedule_hand *hand,
+                                 io_time now);
 // The same for a session that has work still: WAIT means that it should ask again when it is done.
-enum schedule_take schedule_take_ahead(struct schedule *schedule, uint32_t session, io_time now,
-                                       struct schedule_transaction *transactions, size_t max,
-                                       size_t *n);
+enum schedule_take schedule_take_ahead(struct schedule *s, uint32_t session,
+                                       struct schedule_hand *hand, io_time now);
 
 struct schedule_result { // of one recipient that is out
     uint32_t rcpt;
-    bool was_tried;  // false: back to the head of its ready list, nothing is counted
-    bool is_local;   // the fault is this machine's: expiry waits
+    bool was_tried;   // false: back to the head of its ready list, nothing is counted
+    bool is_local;    // the fault is this machine's: expiry waits
     bool is_dot_lost; // the final dot was sent, no reply came: it may be delivered
     uint16_t cause;
 };
@@ -178,131 +180,112 @@ struct schedule_deferral {
     uint8_t dot_losses;
 };
 // Not delivered, not refused for good. (Those that are: settle, then schedule_drop.)
-struct schedule_deferral schedule_defer(struct schedule *schedule,
-                                        const struct schedule_result *result, io_time now);
+struct schedule_deferral schedule_defer(struct schedule *s, const struct schedule_result *result,
+                                        io_time now);
 // A transaction completed in this session: the lane works.
-void schedule_session_progress(struct schedule *schedule, uint32_t session, io_time now);
+void schedule_session_progress(struct schedule *s, uint32_t session, io_time now);
 enum schedule_session_end {
     SCHEDULE_SESSION_DONE,
     SCHEDULE_SESSION_FAILED,  // before MAIL: a round of the lane failed
     SCHEDULE_SESSION_LOST,    // it broke after MAIL
     SCHEDULE_SESSION_CANCELED // by us: nothing is counted
 };
-// Every recipient that it took must have come back or been dropped. Frees the slot.
-void schedule_session_ended(struct schedule *schedule, uint32_t session,
-                            enum schedule_session_end end, bool is_local, io_time now);
+// Every recipient that it took has come back or been dropped. Frees the slot.
+void schedule_session_ended(struct schedule *s, uint32_t session, enum schedule_session_end end,
+                            bool is_local, io_time now);
 
-// --- What operators do ------------------------------------------------------------------------------
-void schedule_hold(struct schedule *schedule, uint32_t rcpt, int64_t wall_ms);
-void schedule_release(struct schedule *schedule, uint32_t rcpt, io_time now);
-void schedule_retry(struct schedule *schedule, uint32_t rcpt, io_time now); // not on hold: due now
+// --- What operators do -------------------------------------------------------------------
+void schedule_hold(struct schedule *s, uint32_t rcpt, int64_t wall_ms);
+void schedule_release(struct schedule *s, uint32_t rcpt, io_time now);
+void schedule_retry(struct schedule *s, uint32_t rcpt, io_time now); // not on hold: due now
 // Takes it out for settling; false: a session has it, and it goes when that fails (is_unwanted).
-bool schedule_take_out(struct schedule *schedule, uint32_t rcpt);
-void schedule_put_back(struct schedule *schedule, uint32_t rcpt); // it could not be settled: due now
+bool schedule_take_out(struct schedule *s, uint32_t rcpt);
+void schedule_put_back(struct schedule *s, uint32_t rcpt); // could not be settled: due now
 // Forget the back-off. Recipients that wait for their own time are schedule_retry's.
-void schedule_retry_lane(struct schedule *schedule, uint32_t lane, io_time now);
-void schedule_retry_domain(struct schedule *schedule, uint32_t domain, io_time now);
-void schedule_set_tag(struct schedule *schedule, uint32_t message, uint32_t tag);
+void schedule_retry_lane(struct schedule *s, uint32_t lane, io_time now);
+void schedule_retry_domain(struct schedule *s, uint32_t domain, io_time now);
 
-// --- Questions --------------------------------------------------------------------------------------
-enum schedule_state {
-    SCHEDULE_READY,   // in its domain's ready list: routing or the lane decide
-    SCHEDULE_WAITING, // for its own next attempt
-    SCHEDULE_HELD,
-    SCHEDULE_OUT      // in flight, or being settled
-};
+// --- Questions ---------------------------------------------------------------------------
+// READY: in its domain's list, routing or the lane decide. WAITING: for its own next attempt. OUT:
+// in flight, or being settled.
+enum schedule_state { SCHEDULE_READY, SCHEDULE_WAITING, SCHEDULE_HELD, SCHEDULE_OUT };
 struct schedule_rcpt_info {
     struct spool_id id;
     uint32_t message, domain, index;
     enum schedule_state state;
-    io_time next;          // WAITING
+    io_time next; // WAITING
     int64_t arrived_ms, held_since_ms, expires_ms, tried_ms;
     uint16_t rounds, cause;
     uint8_t dot_losses;
-    bool is_wanted_gone, is_wanted_held, is_local;
-    bool is_warned, is_hold_warned; // its message's
+    bool is_wanted_gone, is_wanted_held, is_local, is_warned, is_hold_warned;
     uint64_t sender_hash;
     uint32_t address_hash;
 };
-void schedule_rcpt(const struct schedule *schedule, uint32_t rcpt, struct schedule_rcpt_info *info);
-uint32_t schedule_find(const struct schedule *schedule, struct spool_id id); // message or zero
-uint32_t schedule_message_rcpt(const struct schedule *schedule, uint32_t message);
-uint32_t schedule_next_rcpt(const struct schedule *schedule, uint32_t rcpt); // of the message; zero
-uint32_t schedule_message_tag(const struct schedule *schedule, uint32_t message);
+void schedule_rcpt(const struct schedule *s, uint32_t rcpt, struct schedule_rcpt_info *info);
+uint32_t schedule_find(const struct schedule *s, struct spool_id id); // message or zero
+uint32_t schedule_message_rcpt(const struct schedule *s, uint32_t message);
+uint32_t schedule_next_rcpt(const struct schedule *s, uint32_t rcpt); // of the message; zero
+uint32_t schedule_message_tag(const struct schedule *s, uint32_t message);
 
+// clang-format off
 enum schedule_binding_kind {
-    SCHEDULE_BIND_ROUTING,
-    SCHEDULE_BIND_RETRY_TIME,
-    SCHEDULE_BIND_LANE_BACKOFF,
-    SCHEDULE_BIND_CONCURRENCY,
-    SCHEDULE_BIND_RATE,
-    SCHEDULE_BIND_SLOTS,
-    SCHEDULE_BIND_HOLD,
-    SCHEDULE_BIND_IN_FLIGHT,
-    SCHEDULE_BIND_SPOOL_FAILED,
-    SCHEDULE_BIND_CLOCK
+    SCHEDULE_BIND_ROUTING, SCHEDULE_BIND_RETRY_TIME, SCHEDULE_BIND_LANE_BACKOFF,
+    SCHEDULE_BIND_CONCURRENCY, SCHEDULE_BIND_RATE, SCHEDULE_BIND_SLOTS, SCHEDULE_BIND_HOLD,
+    SCHEDULE_BIND_IN_FLIGHT, SCHEDULE_BIND_SPOOL_FAILED, SCHEDULE_BIND_CLOCK
 };
+// clang-format on
 struct schedule_binding {
     enum schedule_binding_kind kind;
     io_time until; // IO_NEVER: not known
 };
 // What keeps it from leaving now.
-struct schedule_binding schedule_binding(const struct schedule *schedule, uint32_t rcpt, io_time now);
+struct schedule_binding schedule_binding(const struct schedule *s, uint32_t rcpt, io_time now);
 
 struct schedule_domain_info {
     struct view name;
-    uint32_t lane;      // zero: in routing
-    void *route;        // token, or NULL
-    bool is_routing;    // being resolved now
-    bool is_failed_for_good;
+    uint32_t lane; // zero: in routing
+    bool is_routing, is_failed_for_good;
     struct schedule_backoff backoff;
     uint32_t n_rcpts, n_ready, n_held, n_out;
-    int64_t oldest_ms;  // arrival of the recipient that came first; zero: none
+    int64_t oldest_ms; // arrival of the recipient that came first; zero: none
 };
-bool schedule_domain_is_known(const struct schedule *schedule, uint32_t domain);
-uint32_t schedule_domain_find(const struct schedule *schedule, struct view name);
-void schedule_domain(const struct schedule *schedule, uint32_t domain,
-                     struct schedule_domain_info *info);
-// The following one that is in routing or has mail; zero: the end. Start with zero.
-uint32_t schedule_next_domain(const struct schedule *schedule, uint32_t domain);
-
+bool schedule_domain_is_known(const struct schedule *s, uint32_t domain);
+uint32_t schedule_domain_find(const struct schedule *s, struct view name);
+void schedule_domain(const struct schedule *s, uint32_t domain, struct schedule_domain_info *info);
+uint32_t schedule_next_domain(const struct schedule *s, uint32_t domain); // with mail; from zero
 struct schedule_lane_info {
     struct view key, connector;
     struct schedule_backoff backoff;
     unsigned n_sessions, n_warm, limit; // limit: connections that it may have now
-    bool is_proven;     // success since its last failure, a moment ago
+    bool is_proven;                     // success since its last failure, a moment ago
     uint32_t n_domains, n_ready, n_rcpts;
-    int64_t oldest_ms;  // arrival of the oldest recipient seen at the heads of its domains; zero: none
+    int64_t oldest_ms; // arrival of the first of its domains' oldest; zero: none
     struct schedule_binding binding;
 };
-uint32_t schedule_next_lane(const struct schedule *schedule, uint32_t lane); // start with zero
-void schedule_lane(const struct schedule *schedule, uint32_t lane, io_time now,
+uint32_t schedule_next_lane(const struct schedule *s, uint32_t lane); // start with zero
+void schedule_lane(const struct schedule *s, uint32_t lane, io_time now,
                    struct schedule_lane_info *info);
-bool schedule_lane_is_known(const struct schedule *schedule, uint32_t lane);
-struct view schedule_lane_connector(const struct schedule *schedule, uint32_t lane);
-uint32_t schedule_lane_find(const struct schedule *schedule, struct view key);
-uint32_t schedule_lane_domain(const struct schedule *schedule, uint32_t lane, uint32_t after);
+bool schedule_lane_is_known(const struct schedule *s, uint32_t lane);
+struct view schedule_lane_connector(const struct schedule *s, uint32_t lane);
+uint32_t schedule_lane_find(const struct schedule *s, struct view key);
+uint32_t schedule_lane_domain(const struct schedule *s, uint32_t lane, uint32_t after);
 
 // Recipients of a selection, oldest first as they came. It stays valid while others come and go;
 // close it, also at the end.
-enum schedule_select {
-    SCHEDULE_SELECT_ALL,
-    SCHEDULE_SELECT_DOMAIN,  // handle
-    SCHEDULE_SELECT_SENDER   // hash
-};
+enum schedule_select { SCHEDULE_SELECT_ALL, SCHEDULE_SELECT_DOMAIN, SCHEDULE_SELECT_SENDER };
 struct schedule_cursor {
     struct list link;
     enum schedule_select select;
-    uint32_t handle, at;
-    uint64_t sender_hash;
+    uint32_t at;
 };
-void schedule_cursor_open(struct schedule *schedule, struct schedule_cursor *cursor,
+// `key`: the domain's handle, or the sender's hash.
+void schedule_cursor_open(struct schedule *s, struct schedule_cursor *cursor,
                           enum schedule_select select, uint64_t key);
-uint32_t schedule_cursor_next(struct schedule *schedule, struct schedule_cursor *cursor);
+uint32_t schedule_cursor_next(struct schedule *s, struct schedule_cursor *cursor);
 void schedule_cursor_close(struct schedule_cursor *cursor);
-// The next recipient behind handle `at` with that hash among the following `budget` handles; zero and
-// `*at` zero: the end; zero else: go on from `*at`. For one address in the whole queue, in memory order.
-uint32_t schedule_scan(const struct schedule *schedule, uint32_t address_hash, unsigned budget,
+// The next recipient of that address behind handle `*at`, looking at `budget` of them at most.
+// Zero: go on from `*at`, or it is zero, too: the end.
+uint32_t schedule_scan(const struct schedule *s, uint32_t address_hash, unsigned budget,
                        uint32_t *at);
 
 struct schedule_counts {
@@ -311,6 +294,6 @@ struct schedule_counts {
     bool clock_is_trusted; // false: expiry and its notices pause
     size_t memory_bytes;
 };
-struct schedule_counts schedule_counts(const struct schedule *schedule);
+struct schedule_counts schedule_counts(const struct schedule *s);
 
 #endif

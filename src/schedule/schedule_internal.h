@@ -2,14 +2,14 @@
 // The scheduler's state, shared by its files. Private to schedule/.
 //
 // Invariants
-//  S1  A recipient is in exactly one of: its domain's fresh, retry, held or out chain, or the wheel.
-//  S2  A domain is in exactly one phase; READY recipients of a domain in PHASE_LANE are counted in its lane.
-//  S3  n_sessions of all lanes is the number of slots in use; by class, too.
-//  S4  A domain with ready recipients is in one queue: routing's, its lane's ring, or the failing one, or
+//  S1  A recipient is in exactly one of: its domain's fresh, retry, held or out chain, or the
+//  wheel. S2  A domain is in exactly one phase; READY recipients of a domain in PHASE_LANE are
+//  counted in its lane. S3  n_sessions of all lanes is the number of slots in use; by class, too.
+//  S4  A domain with ready recipients is in one queue: routing's, its lane's ring, or the failing
+//  one, or
 //      its back-off timer is set.
 #ifndef SCHEDULE_INTERNAL_H
 #define SCHEDULE_INTERNAL_H
-
 #include "base/hash.h"
 #include "base/heap.h"
 #include "base/list.h"
@@ -19,21 +19,21 @@
 
 enum {
     DAY_MS = 24 * 60 * 60 * 1000,
-    STEP_RCPTS_MAX = 1000,        // recipients that one step moves
-    STEP_TIMERS_MAX = 200,        // domains, lanes and sessions that one step wakes
-    LEAVING_MAX = 512,            // given out for a notice and not dropped yet
-    DOMAINS_IDLE_MAX = 20000,     // routes kept though no mail waits
-    WARM_MS = 2000,               // a connection without work is kept so long
-    PROOF_MS = 60 * 1000,         // so long a success speaks for its lane
-    SESSION_TURN_MS = 5 * 1000,   // after it a session makes room for lanes that wait
-    LONGEST_SLACK_MS = 60 * 1000, // a round takes its time
+    STEP_RCPTS_MAX = 1000,               // recipients that one step moves
+    STEP_TIMERS_MAX = 200,               // domains, lanes and sessions that one step wakes
+    LEAVING_MAX = 512,                   // given out for a notice and not dropped yet
+    DOMAINS_IDLE_MAX = 20000,            // routes kept though no mail waits
+    WARM_MS = 2000,                      // a connection without work is kept so long
+    PROOF_MS = 60 * 1000,                // so long a success speaks for its lane
+    SESSION_TURN_MS = 5 * 1000,          // after it a session makes room for lanes that wait
+    LONGEST_SLACK_MS = 60 * 1000,        // a round takes its time
     EPOCH_BEFORE_START_MS = 20 * DAY_MS, // older attempts and holds count as this old
-    RECHECK_S = 60,               // expiry that has to wait is looked at again
+    RECHECK_S = 60,                      // expiry that has to wait is looked at again
     CLOCK_STEP_MS = 5 * 60 * 1000,
     CLOCK_STABLE_MS = 60 * 60 * 1000,
     DOT_LOSS_WAIT_MS = 2 * 60 * 60 * 1000,
     WAIT_RESTORED_MS_MAX = DAY_MS, // the longest wait that is believed after a restart
-    DEAD_ROUTE_MS_MIN = 60 * 1000 // a permanent answer of routing is believed at least so long
+    DEAD_ROUTE_MS_MIN = 60 * 1000  // a permanent answer of routing is believed at least so long
 };
 
 struct message {
@@ -48,12 +48,13 @@ struct message {
 };
 
 struct rcpt {
-    struct wheel_node node; // its state's chain or the wheel; due: next attempt, or held since; spare: index
+    struct wheel_node
+        node; // its state's chain or the wheel; due: next attempt, or held since; spare: index
     struct chain_link of_domain;
     struct chain_link of_message;
     uint32_t domain, message;
     uint32_t address_hash;
-    uint32_t tried;                    // second of its last own attempt; zero: none
+    uint32_t tried; // second of its last own attempt; zero: none
     uint16_t rounds, cause;
     uint8_t dot_losses;
     uint8_t state; // enum schedule_state
@@ -68,12 +69,12 @@ struct sender {
 };
 
 enum phase {
-    PHASE_IDLE,    // no route, and nothing that wants one
-    PHASE_QUEUED,  // for routing
+    PHASE_IDLE,   // no route, and nothing that wants one
+    PHASE_QUEUED, // for routing
     PHASE_ROUTING,
     PHASE_BACKOFF, // routing failed: until backoff.until
     PHASE_LANE,
-    PHASE_DEAD     // no for good, until valid_until
+    PHASE_DEAD // no for good, until valid_until
 };
 
 struct domain {
@@ -83,17 +84,17 @@ struct domain {
     size_t name_len;
     enum phase phase;
     bool is_local;
-    bool takes_retry;      // whose turn it is: fresh and retry alternate
-    uint32_t lane;         // PHASE_LANE
-    uint64_t lane_hash;    // of the key of the last lane
+    bool takes_retry;   // whose turn it is: fresh and retry alternate
+    uint32_t lane;      // PHASE_LANE
+    uint64_t lane_hash; // of the key of the last lane
     void *route;
     io_time valid_until;
-    uint64_t generation;   // of the route
+    uint64_t generation; // of the route
     struct schedule_backoff backoff;
-    io_time failed_at;     // last routing failure; zero: none
+    io_time failed_at; // last routing failure; zero: none
     struct chain all, fresh, retry, held, out;
-    uint32_t flush_at;     // next recipient to look at; zero: no flush goes on
-    struct list queue;     // routing queue, lane's ring, or failing
+    uint32_t flush_at; // next recipient to look at; zero: no flush goes on
+    struct list queue; // routing queue, lane's ring, or failing
     struct list of_lane;
     struct list flush;
     struct list idle;
@@ -118,9 +119,9 @@ struct lane {
     unsigned limit;
     struct schedule_backoff backoff;
     bool is_local;
-    io_time limit_held_until;              // no growth before
+    io_time limit_held_until;                       // no growth before
     io_time last_success, last_failure, last_round; // zero: never
-    int64_t rate_due_us;                   // when the next transaction is due at the rate
+    int64_t rate_due_us;                            // when the next transaction is due at the rate
     struct heap_node timer;
 };
 
@@ -142,10 +143,9 @@ struct schedule {
     struct rng rng;
     uint64_t hash_key[2];
     io_time now, started_at;
-    io_time epoch; // epoch: second zero, before anything that can have happened
+    io_time epoch;          // epoch: second zero, before anything that can have happened
     int64_t wall_offset_ms; // wall clock minus now, as of the last step
     enum schedule_stop stop;
-
     struct slab messages, rcpts, senders, domains, lanes, sessions;
     struct index by_id, by_sender, by_domain, by_lane;
     struct wheel waiting; // recipients
@@ -160,7 +160,7 @@ struct schedule {
     struct list flushing; // domains
     struct list idle;     // domains without mail, longest idle first
     uint32_t n_idle;
-    uint32_t reroute_at;  // next domain number to send to routing; zero: none
+    uint32_t reroute_at; // next domain number to send to routing; zero: none
 
     struct list wanting[CLASS_COUNT]; // lanes that want a session or a wake
     enum lane_class next_class;       // whose turn it was
@@ -177,7 +177,7 @@ struct schedule {
     bool is_behind; // the last step left work for the next
 };
 
-// --- Shared small things --------------------------------------------------------------------------
+// --- Shared small things -----------------------------------------------------------------
 static inline struct message *message_at(const struct schedule *s, uint32_t number) {
     return slab_at(&s->messages, number);
 }
@@ -242,7 +242,6 @@ static inline void rcpt_move(struct schedule *s, uint32_t number, enum schedule_
 void rcpt_send_off(struct schedule *s, uint32_t number);
 void rcpt_destroy(struct schedule *s, uint32_t number);
 uint32_t sender_find(const struct schedule *s, uint64_t hash);
-
 // domain.c: phases
 uint32_t domain_intern(struct schedule *s, struct view name);
 void domain_set_phase(struct schedule *s, struct domain *domain, enum phase phase);
@@ -262,7 +261,6 @@ void flush_some(struct schedule *s, unsigned *budget);
 void reroute_some(struct schedule *s, unsigned *budget);
 size_t route_some(struct schedule *s, struct schedule_action *actions, size_t max);
 size_t fail_some(struct schedule *s, struct schedule_action *actions, size_t max);
-
 // lane.c
 uint32_t lane_intern(struct schedule *s, const struct schedule_routed *routed, bool *is_new);
 void lane_attach(struct schedule *s, struct lane *lane, struct domain *domain);
@@ -276,23 +274,19 @@ io_time lane_rate_until(const struct schedule *s, const struct lane *lane); // z
 void lane_failed(struct schedule *s, struct lane *lane, bool is_local);
 void lane_maybe_free(struct schedule *s, struct lane *lane);
 void lane_free(struct schedule *s, struct lane *lane);
-
 // dispatch.c
 size_t dispatch_some(struct schedule *s, struct schedule_action *actions, size_t max);
 bool slots_allow(const struct schedule *s, enum lane_class class);
 bool slots_are_pressed(const struct schedule *s); // full, and somebody waits for one
-
 // session.c
 uint32_t session_open(struct schedule *s, struct lane *lane);
-uint32_t session_wake(struct schedule *s, struct lane *lane); // one of its warm ones
+uint32_t session_wake(struct schedule *s, struct lane *lane);    // one of its warm ones
 void session_close(struct schedule *s, struct session *session); // a warm one
 void session_free(struct schedule *s, struct session *session);
-
 // backoff.c
 int64_t retry_delay_ms(struct schedule *s, const struct config_retry *retry, unsigned rounds);
 void backoff_fail(struct schedule *s, struct schedule_backoff *backoff,
                   const struct config_retry *retry);
-
 // life.c
 void life_start(struct schedule *s, uint32_t message);
 int64_t life_expires_ms(const struct schedule *s, const struct rcpt *rcpt);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sessions pull their work: the next transaction is put together when one asks for it, from the domains
-// of its lane in turn, fresh mail and retries alternating.
+// Sessions pull their work: the next transaction is put together when one asks for it, from the
+// domains of its lane in turn, fresh mail and retries alternating.
 #include "schedule/schedule_internal.h"
 
 enum { SIBLINGS_LOOKED_AT_MAX = 1000, RATE_BURST_US = 1000 * 1000 };
 
-// --- Life of a session ----------------------------------------------------------------------------
+// --- Life of a session -------------------------------------------------------------------
 
 uint32_t session_open(struct schedule *s, struct lane *lane) {
     uint32_t number = slab_take(&s->sessions);
@@ -65,7 +65,7 @@ void session_free(struct schedule *s, struct session *session) {
     slab_give(&s->sessions, session->number);
 }
 
-// --- Taking ---------------------------------------------------------------------------------------
+// --- Taking ------------------------------------------------------------------------------
 
 static void take_rcpt(struct schedule *s, struct schedule_transaction *transaction,
                       uint32_t number) {
@@ -177,24 +177,25 @@ static enum schedule_take rest(struct schedule *s, struct lane *lane, struct ses
 }
 
 static void take_some(struct schedule *s, struct lane *lane, struct session *session,
-                      struct schedule_transaction *transactions, size_t max, size_t *n) {
-    size_t share = fair_share(lane, max);
+                      struct schedule_hand *hand) {
+    size_t share = fair_share(lane, hand->max);
     if (lane->way.max_messages_per_connection > 0)
         share = size_min(share, lane->way.max_messages_per_connection - session->n_taken);
-    while (*n < share && rate_allows(s, lane) && take_one(s, lane, &transactions[*n])) {
+    while (hand->n < share && rate_allows(s, lane) &&
+           take_one(s, lane, &hand->transactions[hand->n])) {
         rate_count(s, lane);
-        ++*n;
+        hand->n++;
     }
-    session->n_taken += (unsigned)*n;
+    session->n_taken += (unsigned)hand->n;
     if (lane->n_ready > 0)
         lane_want(s, lane);
 }
 
-enum schedule_take schedule_take(struct schedule *s, uint32_t number, io_time now,
-                                 struct schedule_transaction *transactions, size_t max, size_t *n) {
-    ASSERT(max > 0);
+enum schedule_take schedule_take(struct schedule *s, uint32_t number, struct schedule_hand *hand,
+                                 io_time now) {
+    ASSERT(hand->max > 0);
     schedule_advance(s, now);
-    *n = 0;
+    hand->n = 0;
     struct session *session = session_at(s, number);
     struct lane *lane = lane_at(s, session->lane);
     if (session->state == SESSION_ENDING)
@@ -208,26 +209,25 @@ enum schedule_take schedule_take(struct schedule *s, uint32_t number, io_time no
         session->state = SESSION_ENDING;
         return SCHEDULE_TAKE_END;
     }
-    take_some(s, lane, session, transactions, max, n);
-    return *n > 0 ? SCHEDULE_TAKE_WORK : rest(s, lane, session);
+    take_some(s, lane, session, hand);
+    return hand->n > 0 ? SCHEDULE_TAKE_WORK : rest(s, lane, session);
 }
 
-enum schedule_take schedule_take_ahead(struct schedule *s, uint32_t number, io_time now,
-                                       struct schedule_transaction *transactions, size_t max,
-                                       size_t *n) {
-    ASSERT(max > 0);
+enum schedule_take schedule_take_ahead(struct schedule *s, uint32_t number,
+                                       struct schedule_hand *hand, io_time now) {
+    ASSERT(hand->max > 0);
     schedule_advance(s, now);
-    *n = 0;
+    hand->n = 0;
     struct session *session = session_at(s, number);
     struct lane *lane = lane_at(s, session->lane);
     ASSERT(session->state == SESSION_BUSY);
     // Only what no other session of the lane could take at once.
     if (!must_end(s, lane, session) && lane->n_ready >= lane_limit(lane) && lane->n_warm == 0)
-        take_some(s, lane, session, transactions, max, n);
-    return *n > 0 ? SCHEDULE_TAKE_WORK : SCHEDULE_TAKE_WAIT;
+        take_some(s, lane, session, hand);
+    return hand->n > 0 ? SCHEDULE_TAKE_WORK : SCHEDULE_TAKE_WAIT;
 }
 
-// --- Results --------------------------------------------------------------------------------------
+// --- Results -----------------------------------------------------------------------------
 
 // After a second loss behind the final dot, two hours, doubling: each try may deliver it again.
 static int64_t wait_ms(struct schedule *s, const struct rcpt *rcpt) {

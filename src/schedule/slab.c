@@ -48,7 +48,7 @@ void slab_give(struct slab *slab, uint32_t number) {
     slab->n_live--;
 }
 
-// --- Lists ----------------------------------------------------------------------------------------
+// --- Lists -------------------------------------------------------------------------------
 
 void chain_append(struct chain_type type, struct chain *chain, uint32_t number) {
     struct chain_link *link = chain_link(type, number);
@@ -90,7 +90,7 @@ void chain_remove(struct chain_type type, struct chain *chain, uint32_t number) 
     chain->n--;
 }
 
-// --- Index ----------------------------------------------------------------------------------------
+// --- Index -------------------------------------------------------------------------------
 
 static unsigned highest_bit(uint32_t value) {
     ASSERT(value != 0);

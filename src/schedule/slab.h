@@ -30,7 +30,7 @@ static inline void *slab_at(const struct slab *slab, uint32_t number) {
            (size_t)(number & (SLAB_CHUNK_ITEMS - 1)) * slab->item_size;
 }
 
-// --- Lists of items -----------------------------------------------------------------------------
+// --- Lists of items ----------------------------------------------------------------------
 struct chain_link { // in the item
     uint32_t next, prev;
 };
@@ -49,14 +49,14 @@ void chain_append(struct chain_type type, struct chain *chain, uint32_t number);
 void chain_prepend(struct chain_type type, struct chain *chain, uint32_t number);
 void chain_remove(struct chain_type type, struct chain *chain, uint32_t number);
 
-// --- Index --------------------------------------------------------------------------------------
+// --- Index -------------------------------------------------------------------------------
 // Linear hashing: grows by one bucket an insertion, so that no insertion takes long.
 enum { INDEX_SEGMENTS = 27, INDEX_FIRST_BITS = 6 };
 struct index {
     struct slab *slab;
-    uint32_t next_offset;                  // of the item's uint32_t chain
+    uint32_t next_offset; // of the item's uint32_t chain
     uint64_t (*hash)(const void *item);
-    uint32_t *segments[INDEX_SEGMENTS];    // the first 64 buckets, then 64, 128, 256, ...
+    uint32_t *segments[INDEX_SEGMENTS]; // the first 64 buckets, then 64, 128, 256, ...
     uint32_t n_buckets, n_items;
 };
 void index_init(struct index *index, struct slab *slab, size_t next_offset,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one place that moves recipients between lists: a recipient's state is the list it is in, and the
-// counters of domains and lanes follow here and nowhere else.
+// The one place that moves recipients between lists: a recipient's state is the list it is in, and
+// the counters of domains and lanes follow here and nowhere else.
 #include "schedule/schedule_internal.h"
 
 static struct chain *ready_chain(struct domain *domain, const struct rcpt *rcpt) {
@@ -78,10 +78,11 @@ void rcpt_send_off(struct schedule *s, uint32_t number) {
     s->n_leaving++;
 }
 
-// --- Messages -------------------------------------------------------------------------------------
+// --- Messages ----------------------------------------------------------------------------
 
 uint32_t sender_find(const struct schedule *s, uint64_t hash) {
-    for (uint32_t at = index_first(&s->by_sender, hash); at != 0; at = index_next(&s->by_sender, at)) {
+    for (uint32_t at = index_first(&s->by_sender, hash); at != 0;
+         at = index_next(&s->by_sender, at)) {
         const struct sender *sender = slab_at(&s->senders, at);
         if (sender->hash == hash)
             return at;
@@ -169,7 +170,7 @@ static void message_destroy(struct schedule *s, uint32_t number) {
 }
 
 static void cursors_skip(struct schedule *s, uint32_t rcpt_number) {
-    LIST_FOR_EACH(link, &s->cursors) {
+    LIST_FOR_EACH (link, &s->cursors) {
         struct schedule_cursor *cursor = CONTAINER_OF(link, struct schedule_cursor, link);
         if (cursor->at == rcpt_number)
             schedule_cursor_next(s, cursor);

@@ -18,9 +18,10 @@ struct wheel_node { // in the item, its link first
 
 struct wheel {
     struct chain_type type; // offset of the wheel_node
-    uint32_t current;       // seconds; everything due by then has been taken out or waits in its bucket
+    uint32_t current; // seconds; everything due by then has been taken out or waits in its bucket
     uint32_t n;
-    uint64_t fine_used[WHEEL_FINE / 64]; // may be set for an empty bucket, never clear for a used one
+    uint64_t
+        fine_used[WHEEL_FINE / 64]; // may be set for an empty bucket, never clear for a used one
     struct chain buckets[WHEEL_FINE + WHEEL_MIDDLE + WHEEL_COARSE];
 };
 

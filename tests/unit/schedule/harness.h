@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A small world around the scheduler: time that tests move, routes by a table (domain "x.lane" goes to
-// lane "lane"), and the actions of each step kept for looking at.
+// A small world around the scheduler: time that tests move, routes by a table (domain "x.lane" goes
+// to lane "lane"), and the actions of each step kept for looking at.
 #ifndef TEST_SCHEDULE_HARNESS_H
 #define TEST_SCHEDULE_HARNESS_H
 
@@ -161,12 +161,28 @@ static inline uint32_t world_rcpt(const struct world *world, uint32_t message) {
     return schedule_message_rcpt(world->schedule, message);
 }
 
+static inline enum schedule_take world_take_all(struct world *world, uint32_t session,
+                                                struct schedule_transaction *transactions,
+                                                size_t *n) {
+    struct schedule_hand hand = {.transactions = transactions, .max = 8};
+    enum schedule_take take = schedule_take(world->schedule, session, &hand, world->now);
+    *n = hand.n;
+    return take;
+}
+
+static inline void world_route_fails(struct world *world, uint32_t domain, bool is_permanent,
+                                     bool is_local) {
+    struct schedule_route_failure failure = {
+        .is_permanent = is_permanent, .is_local = is_local, .valid_until = world->now + HOUR};
+    schedule_route_failed(world->schedule, domain, &failure, world->now);
+}
+
 // Takes at most `max`; returns how many came.
 static inline size_t world_take(struct world *world, uint32_t session,
                                 struct schedule_transaction *transactions, size_t max) {
-    size_t n;
-    schedule_take(world->schedule, session, world->now, transactions, max, &n);
-    return n;
+    struct schedule_hand hand = {.transactions = transactions, .max = max};
+    schedule_take(world->schedule, session, &hand, world->now);
+    return hand.n;
 }
 
 static inline void world_deliver(struct world *world, uint32_t session,
@@ -176,8 +192,7 @@ static inline void world_deliver(struct world *world, uint32_t session,
     schedule_session_progress(world->schedule, session, world->now);
 }
 
-static inline void world_end(struct world *world, uint32_t session,
-                             enum schedule_session_end end) {
+static inline void world_end(struct world *world, uint32_t session, enum schedule_session_end end) {
     schedule_session_ended(world->schedule, session, end, false, world->now);
 }
 

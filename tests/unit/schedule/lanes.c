@@ -25,8 +25,7 @@ static void mail_flows(void **state) {
     assert_int_equal(schedule_counts(world.schedule).rcpts, 0);
     // The connection stays warm, takes what comes next, and is closed when nothing does.
     size_t n;
-    assert_int_equal(schedule_take(world.schedule, session, world.now, taken, 8, &n),
-                     SCHEDULE_TAKE_WAIT);
+    assert_int_equal(world_take_all(&world, session, taken, &n), SCHEDULE_TAKE_WAIT);
     world_pass(&world, 500);
     world_add(&world, "b.site");
     world_step(&world);
@@ -89,7 +88,8 @@ static void a_failed_round_is_recorded_once(void **state) {
     world_take(&world, session, taken, 1);
     world_deliver(&world, session, &taken[0]);
     struct schedule_lane_info lane;
-    schedule_lane(world.schedule, schedule_lane_find(world.schedule, VIEW("site")), world.now, &lane);
+    schedule_lane(world.schedule, schedule_lane_find(world.schedule, VIEW("site")), world.now,
+                  &lane);
     assert_int_equal(lane.backoff.rounds, 0);
     assert_true(lane.is_proven);
     world_end(&world, session, SCHEDULE_SESSION_DONE);
@@ -115,9 +115,10 @@ static void a_working_lane_grows(void **state) {
             sessions[n_sessions++] = world_action(&world, SCHEDULE_ACT_OPEN, i).session;
     }
     assert_int_equal(n_sessions, 5);
-    assert_int_equal(world_binding(&world, world_rcpt(&world, schedule_find(world.schedule,
-                                                                          (struct spool_id){7, 199}))),
-                     SCHEDULE_BIND_CONCURRENCY);
+    assert_int_equal(
+        world_binding(&world,
+                      world_rcpt(&world, schedule_find(world.schedule, (struct spool_id){7, 199}))),
+        SCHEDULE_BIND_CONCURRENCY);
     for (size_t i = 0; i < n_sessions; i++)
         world_end(&world, sessions[i], SCHEDULE_SESSION_DONE);
     world_finish(&world);
@@ -138,15 +139,16 @@ static void one_refused_of_many_lowers_the_limit(void **state) {
     world_deliver(&world, first, &taken[0]);
     world_end(&world, second, SCHEDULE_SESSION_FAILED);
     struct schedule_lane_info lane;
-    schedule_lane(world.schedule, schedule_lane_find(world.schedule, VIEW("site")), world.now, &lane);
+    schedule_lane(world.schedule, schedule_lane_find(world.schedule, VIEW("site")), world.now,
+                  &lane);
     assert_int_equal(lane.backoff.rounds, 0);
     assert_int_equal(lane.limit, 1);
     world_end(&world, first, SCHEDULE_SESSION_DONE);
     world_finish(&world);
 }
 
-// Dead and silent sites hold at most a quarter of the slots once they failed, half before; a working
-// one gets what it needs.
+// Dead and silent sites hold at most a quarter of the slots once they failed, half before; a
+// working one gets what it needs.
 static void the_dead_do_not_starve_the_living(void **state) {
     struct world world;
     world_init(&world, 20);
@@ -176,7 +178,8 @@ static void the_dead_do_not_starve_the_living(void **state) {
         world_step(&world);
         for (size_t i = 0; i < world_count(&world, SCHEDULE_ACT_OPEN); i++) {
             struct schedule_lane_info lane;
-            schedule_lane(world.schedule, world_action(&world, SCHEDULE_ACT_OPEN, i).lane, world.now, &lane);
+            schedule_lane(world.schedule, world_action(&world, SCHEDULE_ACT_OPEN, i).lane,
+                          world.now, &lane);
             n_good += lane.is_proven;
         }
     }
@@ -297,8 +300,7 @@ static void the_rate_is_kept(void **state) {
     unsigned n_sent = 0;
     for (int64_t ms = 0; ms < 5 * MINUTE; ms += 100) {
         size_t n = 0;
-        if (session != 0 && schedule_take(world.schedule, session, world.now, taken, 8, &n) ==
-                                SCHEDULE_TAKE_END) {
+        if (session != 0 && world_take_all(&world, session, taken, &n) == SCHEDULE_TAKE_END) {
             world_end(&world, session, SCHEDULE_SESSION_DONE);
             session = 0;
         }
@@ -327,7 +329,7 @@ static void connections_end_after_their_messages(void **state) {
     uint32_t session = open_one(&world);
     unsigned n_taken = 0;
     size_t n;
-    while (schedule_take(world.schedule, session, world.now, taken, 8, &n) == SCHEDULE_TAKE_WORK) {
+    while (world_take_all(&world, session, taken, &n) == SCHEDULE_TAKE_WORK) {
         n_taken += (unsigned)n;
         for (size_t i = 0; i < n; i++)
             world_deliver(&world, session, &taken[i]);
@@ -361,12 +363,12 @@ static void a_stream_makes_room(void **state) {
     assert_int_equal(world_binding(&world, other), SCHEDULE_BIND_SLOTS);
     world_pass(&world, 5000);
     size_t n;
-    assert_int_equal(schedule_take(world.schedule, sessions[0], world.now, taken, 8, &n),
-                     SCHEDULE_TAKE_END);
+    assert_int_equal(world_take_all(&world, sessions[0], taken, &n), SCHEDULE_TAKE_END);
     world_end(&world, sessions[0], SCHEDULE_SESSION_DONE);
     world_step(&world);
     struct schedule_lane_info lane;
-    schedule_lane(world.schedule, world_action(&world, SCHEDULE_ACT_OPEN, 0).lane, world.now, &lane);
+    schedule_lane(world.schedule, world_action(&world, SCHEDULE_ACT_OPEN, 0).lane, world.now,
+                  &lane);
     assert_true(view_equals(lane.key, VIEW("other")));
     schedule_destroy(world.schedule);
 }

@@ -34,7 +34,8 @@ static void waits_grow_to_the_longest(void **state) {
     for (size_t i = 0; i < ARRAY_LEN(minutes); i++) {
         struct schedule_deferral deferral = fail_once(&world, false, false);
         int64_t wait_ms = deferral.next - world.now;
-        assert_in_range(wait_ms, minutes[i] * MINUTE * 9 / 10 - 1, minutes[i] * MINUTE * 11 / 10 + 1);
+        assert_in_range(wait_ms, minutes[i] * MINUTE * 9 / 10 - 1,
+                        minutes[i] * MINUTE * 11 / 10 + 1);
         assert_true(wait_ms <= 60 * MINUTE);
         assert_int_equal(deferral.rounds, i + 1);
         assert_int_equal(world_binding(&world, rcpt), SCHEDULE_BIND_RETRY_TIME);
@@ -108,10 +109,8 @@ static void one_more_round_comes_before_a_bounce(void **state) {
                                      .next_ms = world.wall_ms - 2 * (int64_t)DAY,
                                      .tried_ms = world.wall_ms - 3 * (int64_t)DAY,
                                      .rounds = 4};
-    struct schedule_add add = {.id = {1, 1},
-                               .arrived_ms = world.wall_ms - 4 * (int64_t)DAY,
-                               .rcpts = &rcpt,
-                               .n_rcpts = 1};
+    struct schedule_add add = {
+        .id = {1, 1}, .arrived_ms = world.wall_ms - 4 * (int64_t)DAY, .rcpts = &rcpt, .n_rcpts = 1};
     schedule_add(world.schedule, &add, world.now);
     world_step(&world);
     assert_int_equal(world_count(&world, SCHEDULE_ACT_EXPIRE), 0);
@@ -317,8 +316,8 @@ static void a_start_looks_at_the_clock(void **state) {
     static const struct {
         int64_t newest_before_now_ms;
         bool is_trusted;
-    } table[] = {{-1000, false},     {0, true},           {HOUR, true},
-                 {23 * HOUR, true},  {25 * HOUR, false}, {400 * (int64_t)DAY, false}};
+    } table[] = {{-1000, false},    {0, true},          {HOUR, true},
+                 {23 * HOUR, true}, {25 * HOUR, false}, {400 * (int64_t)DAY, false}};
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         struct world world;
         world_init(&world, 4);

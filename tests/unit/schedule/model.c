@@ -74,7 +74,7 @@ static void add(struct model *model) {
     }
 }
 
-// --- Sessions -------------------------------------------------------------------------------------
+// --- Sessions ----------------------------------------------------------------------------
 
 static void forget_session(struct model *model, struct model_session *session) {
     *session = model->sessions[--model->n_sessions];
@@ -85,8 +85,7 @@ static void take(struct model *model, struct model_session *session) {
     ASSERT(session->n_work == session->at);
     session->n_work = session->at = 0;
     session->is_waiting = false;
-    enum schedule_take take = schedule_take(model->world.schedule, session->number,
-                                            model->world.now, session->work, 8, &n);
+    enum schedule_take take = world_take_all(&model->world, session->number, session->work, &n);
     session->n_work = n;
     assert_int_equal(take == SCHEDULE_TAKE_WORK, n > 0);
     for (size_t i = 0; i < n; i++)
@@ -103,7 +102,8 @@ static void take(struct model *model, struct model_session *session) {
     }
 }
 
-static void defer_all(struct model *model, const struct schedule_transaction *work, bool was_tried) {
+static void defer_all(struct model *model, const struct schedule_transaction *work,
+                      bool was_tried) {
     for (uint32_t i = 0; i < work->n_rcpts; i++) {
         struct schedule_result result = {.rcpt = work->rcpts[i],
                                          .was_tried = was_tried,
@@ -157,7 +157,7 @@ static struct model_session *session_of(struct model *model, uint32_t number) {
     abort();
 }
 
-// --- Steps ----------------------------------------------------------------------------------------
+// --- Steps -------------------------------------------------------------------------------
 
 static void act(struct model *model, const struct schedule_action *action) {
     switch (action->kind) {
@@ -208,11 +208,9 @@ static void finish_routing(struct model *model) {
     model->routing[i] = model->routing[--model->n_routing];
     uint64_t what = model->is_draining ? 9 : below(model, 10);
     if (what == 0)
-        schedule_route_failed(model->world.schedule, domain, true, false,
-                              model->world.now + HOUR, model->world.now);
+        world_route_fails(&model->world, domain, true, false);
     else if (what < 3)
-        schedule_route_failed(model->world.schedule, domain, false, what == 1, 0,
-                              model->world.now);
+        world_route_fails(&model->world, domain, false, what == 1);
     else if (what < 5) { // the way has changed
         char key[8];
         snprintf(key, sizeof key, "l%u", (unsigned)below(model, LANES));
@@ -252,7 +250,7 @@ static void operate(struct model *model) {
     }
 }
 
-// --- Invariants -----------------------------------------------------------------------------------
+// --- Invariants --------------------------------------------------------------------------
 
 static void check(struct model *model) {
     struct schedule *schedule = model->world.schedule;

@@ -19,7 +19,7 @@ static void routing_is_bounded_and_backs_off(void **state) {
     for (size_t i = 0; i < 8; i++)
         domains[i] = world_action(&world, SCHEDULE_ACT_ROUTE, i).domain;
     for (size_t i = 0; i < 8; i++)
-        schedule_route_failed(world.schedule, domains[i], false, false, 0, world.now);
+        world_route_fails(&world, domains[i], false, false);
     struct schedule_domain_info info;
     schedule_domain(world.schedule, domains[0], &info);
     assert_int_equal(info.backoff.rounds, 1);
@@ -33,7 +33,7 @@ static void routing_is_bounded_and_backs_off(void **state) {
          at = schedule_next_domain(world.schedule, at)) {
         schedule_domain(world.schedule, at, &info);
         if (info.is_routing)
-            schedule_route_failed(world.schedule, at, false, false, 0, world.now);
+            world_route_fails(&world, at, false, false);
     }
     world_step(&world); // the last four
     world_pass(&world, 7 * MINUTE);
@@ -51,7 +51,7 @@ static void a_domain_that_is_refused_leaves(void **state) {
         world_add(&world, "gone.example");
     world_step(&world);
     uint32_t domain = world_action(&world, SCHEDULE_ACT_ROUTE, 0).domain;
-    schedule_route_failed(world.schedule, domain, true, false, world.now + HOUR, world.now);
+    world_route_fails(&world, domain, true, false);
     size_t n_failed = 0;
     for (int i = 0; i < 100 && n_failed < N; i++) {
         world_step(&world);
@@ -178,8 +178,10 @@ static void restored_back_off_holds(void **state) {
     world.routes_itself = false;
     uint32_t rcpt = world_rcpt(&world, world_add(&world, "a.site"));
     world_step(&world);
-    uint32_t lane = world_route_to(&world, world_action(&world, SCHEDULE_ACT_ROUTE, 0).domain, "site");
-    struct schedule_backoff backoff = {.until = world.now + 20 * MINUTE, .rounds = 3, .since_ms = 5};
+    uint32_t lane =
+        world_route_to(&world, world_action(&world, SCHEDULE_ACT_ROUTE, 0).domain, "site");
+    struct schedule_backoff backoff = {
+        .until = world.now + 20 * MINUTE, .rounds = 3, .since_ms = 5};
     schedule_lane_restore(world.schedule, lane, &backoff);
     world_step(&world);
     assert_int_equal(world.n_actions, 0);

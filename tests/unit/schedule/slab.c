@@ -134,7 +134,8 @@ static void wheel_agrees_with_a_plain_list(void **state) {
             wheel_remove(wheel, number);
             due_of[number] = 0;
         } else {
-            due_of[number] = now + 1 + (uint32_t)rng_below(&rng, rng_chance(&rng, 1, 3) ? 200000 : 600);
+            due_of[number] =
+                now + 1 + (uint32_t)rng_below(&rng, rng_chance(&rng, 1, 3) ? 200000 : 600);
             wheel_insert(wheel, number, due_of[number]);
         }
         now += (uint32_t)rng_below(&rng, rng_chance(&rng, 1, 50) ? 70000 : 20);
@@ -152,8 +153,10 @@ static void wheel_agrees_with_a_plain_list(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers_are_reused),         cmocka_unit_test(chains_keep_their_order),
-        cmocka_unit_test(index_finds_what_is_in_it),  cmocka_unit_test(wheel_fires_in_time),
+        cmocka_unit_test(numbers_are_reused),
+        cmocka_unit_test(chains_keep_their_order),
+        cmocka_unit_test(index_finds_what_is_in_it),
+        cmocka_unit_test(wheel_fires_in_time),
         cmocka_unit_test(wheel_agrees_with_a_plain_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
