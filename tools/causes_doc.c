@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prints the pages that are made from the catalogue: `causes_doc markdown` is docs/causes.md,
-// `causes_doc man` is man/postrider-causes.7, `causes_doc list` what `explain --list` shows.
+// `causes_doc man` is man/postrider-causes.7, `causes_doc list` one line for each cause.
 // `causes_doc --check PAGE FILE` tells whether a stored page is the present one.
 #include "catalog/catalog.h"
 

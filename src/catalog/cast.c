@@ -11,7 +11,8 @@ const struct cast cast_nobody = {
     .source = TEXT("our sending address"),
     .helo = TEXT("our EHLO name"),
     .admins = TEXT("the administrators of the receiving side"),
-    .probe = TEXT("TARGET"),
+    .server = TEXT("HOST:25"),
+    .target = TEXT("DOMAIN"),
 };
 
 const struct cast cast_generic = {
@@ -23,7 +24,8 @@ const struct cast cast_generic = {
     .source = TEXT("SOURCE"),
     .helo = TEXT("EHLO-NAME"),
     .admins = TEXT("the administrators of HOST"),
-    .probe = TEXT("DOMAIN"),
+    .server = TEXT("HOST:25"),
+    .target = TEXT("DOMAIN"),
 };
 
 static void put(struct view *into, struct view value, struct arena *arena) {
@@ -40,6 +42,21 @@ static struct view address_words(const struct address *address, struct arena *ar
     return arena_copy(arena, view_from(text, len));
 }
 
+// As command lines want it: an address of IPv6 stands in brackets, and no word is a description.
+static void fill_server(const struct attempt *attempt, bool has_address, struct arena *arena,
+                        struct cast *cast) {
+    struct view port = cast->port;
+    if (has_address) {
+        bool is_v6 = attempt->peer.family == ADDRESS_IPV6;
+        put(&cast->server,
+            arena_printf(arena, is_v6 ? "[%.*s]:%.*s" : "%.*s:%.*s", VIEW_ARG(cast->address),
+                         VIEW_ARG(port)),
+            arena);
+    } else if (attempt->host.len)
+        put(&cast->server, arena_printf(arena, "%.*s:%.*s", VIEW_ARG(cast->host), VIEW_ARG(port)),
+            arena);
+}
+
 static void fill_endpoint(const struct attempt *attempt, struct arena *arena, struct cast *cast) {
     bool has_address = attempt->peer.family == ADDRESS_IPV4 || attempt->peer.family == ADDRESS_IPV6;
     if (has_address)
@@ -54,6 +71,7 @@ static void fill_endpoint(const struct attempt *attempt, struct arena *arena, st
         endpoint =
             arena_printf(arena, "[%.*s]:%.*s", VIEW_ARG(cast->address), VIEW_ARG(cast->port));
     put(&cast->endpoint, endpoint, arena);
+    fill_server(attempt, has_address, arena, cast);
 }
 
 void cast_fill(const struct fact *fact, const struct attempt *attempt, struct arena *arena,
@@ -76,10 +94,8 @@ void cast_fill(const struct fact *fact, const struct attempt *attempt, struct ar
     if (owner.len)
         put(&cast->admins, arena_printf(arena, "the administrators of %.*s", VIEW_ARG(owner)),
             arena);
-    if (attempt && attempt->domain.len)
-        put(&cast->probe, attempt->domain, arena);
-    else if (owner.len)
-        cast->probe = owner;
+    if (attempt)
+        put(&cast->target, attempt->domain, arena);
 }
 
 static bool find_name(const struct cast *cast, struct view name, struct view *value) {
@@ -89,7 +105,8 @@ static bool find_name(const struct cast *cast, struct view name, struct view *va
         {VIEW("host"), cast->host},     {VIEW("address"), cast->address},
         {VIEW("port"), cast->port},     {VIEW("domain"), cast->domain},
         {VIEW("source"), cast->source}, {VIEW("helo"), cast->helo},
-        {VIEW("admins"), cast->admins}, {VIEW("probe"), cast->probe},
+        {VIEW("admins"), cast->admins}, {VIEW("server"), cast->server},
+        {VIEW("target"), cast->target},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (view_equals(name, rows[i].name)) {

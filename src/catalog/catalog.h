@@ -8,8 +8,7 @@
 //   attempt  one try at one host address for one lane, with zero or more (message, recipient, fact)
 //   cause    an entry of the catalogue, derived from facts (cause_of)
 //   verdict  cause, blame, confidence, evidence: what every command prints, with one JSON writer
-// The relay makes attempts, readers make attempts out of other people's text, the probe's run is a
-// list of attempts.
+// The relay makes attempts, readers make attempts out of other people's text.
 #ifndef CATALOG_CATALOG_H
 #define CATALOG_CATALOG_H
 
@@ -211,7 +210,7 @@ struct view fact_describe(const struct fact *fact, struct arena *arena);
 void attempt_write_json(const struct attempt *attempt, struct json_writer *json);
 
 // --- Pages ------------------------------------------------------------------------------------
-// docs/causes.md, the section of the manual page (roff), and the list of `explain --list`, one line
+// docs/causes.md, the manual page of the causes (roff), and their list, one line
 // a cause: id, code, title.
 void catalog_write_markdown(struct buffer *out);
 void catalog_write_man(struct buffer *out);

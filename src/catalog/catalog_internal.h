@@ -53,7 +53,7 @@ struct view reply_words(const struct fact *fact);
 // their names, printable, never empty: unknown ones have a description such as "the receiving
 // server".
 struct cast {
-    struct view host, endpoint, address, port, domain, source, helo, admins, probe;
+    struct view host, endpoint, address, port, domain, source, helo, admins, server, target;
 };
 
 void cast_fill(const struct fact *fact, const struct attempt *attempt, struct arena *arena,

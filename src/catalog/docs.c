@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The catalogue as pages: docs/causes.md, the manual page's section, the list of `explain --list`
-// and one cause for `explain ID`. All of it comes from the tables.
+// The catalogue as pages: docs/causes.md, the manual page, the list of causes. All of it comes from
+// the tables.
 #include "catalog/dialect.h"
 
 // The parts of causes.inc, by their first entries.
@@ -148,10 +148,9 @@ static void md_head(struct buffer *out) {
     static const char head[] =
         "# Causes\n\n"
         "<!-- Made by tools/causes_doc from src/catalog; edit the tables there. -->\n\n"
-        "Every verdict of Postrider names one of these causes by its id: in `explain`, `why`, "
-        "`logs`, "
-        "`probe`, in bounces (`X-Postrider-Cause:`) and in JSON. Ids never change their "
-        "meaning.\n\n"
+        "Every verdict of Postrider names one of these causes by its id: in `postrider why`, in "
+        "the lists that `--cause` narrows, in bounces (`X-Postrider-Cause:`) and in JSON. Ids "
+        "never change their meaning.\n\n"
         "*Codes*: where Exchange has a code of its own (`4.4.316`), people see that one, marked as "
         "ours; the code after RFC 3463 is always a registered one. *Usual fault*: `local` this "
         "machine "

@@ -140,6 +140,67 @@ static void test_names_in_remedies_are_known(void **state) {
     arena_finish(&arena);
 }
 
+// --- Commands in texts -------------------------------------------------------------------------
+// A text may name only commands of this program that a reader can type.
+static const struct view commands[] = {TEXT("serve"),  TEXT("queue"), TEXT("why"),
+                                       TEXT("status"), TEXT("check"), TEXT("reload")};
+static const struct view queue_commands[] = {TEXT("list"), TEXT("show"),    TEXT("retry"),
+                                             TEXT("hold"), TEXT("release"), TEXT("remove")};
+
+static struct view take_word(struct view *rest) {
+    size_t len = 0;
+    if (rest->len && rest->ptr[0] == ' ')
+        *rest = view_skip(*rest, 1);
+    while (len < rest->len && ((rest->ptr[len] >= 'a' && rest->ptr[len] <= 'z')))
+        len++;
+    struct view word = view_take(*rest, len);
+    *rest = view_skip(*rest, len);
+    return word;
+}
+
+static bool is_one_of(struct view word, const struct view *words, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (view_equals(word, words[i]))
+            return true;
+    return false;
+}
+
+static bool names_real_commands(struct view text) {
+    static const struct view name = TEXT("postrider ");
+    for (size_t at = view_find(text, name); at < text.len; at = view_find(text, name)) {
+        text = view_skip(text, at + name.len - 1);
+        struct view rest = text;
+        struct view command = take_word(&rest);
+        if (!is_one_of(command, commands, ARRAY_LEN(commands)))
+            return false;
+        struct view action = take_word(&rest);
+        if (view_equals(command, VIEW("queue")) && action.len &&
+            !is_one_of(action, queue_commands, ARRAY_LEN(queue_commands)))
+            return false;
+    }
+    return true;
+}
+
+static void test_texts_name_commands_that_exist(void **state) {
+    assert_true(names_real_commands(VIEW("See postrider queue retry; or postrider check.")));
+    assert_false(names_real_commands(VIEW("See postrider check and postrider probe HOST.")));
+    assert_false(names_real_commands(VIEW("See postrider queue burn.")));
+    assert_false(names_real_commands(VIEW("postrider ")));
+    for (int i = 0; i < CAUSE_COUNT; i++) {
+        const struct cause_info *info = cause_info((enum cause)i);
+        bool is_true = names_real_commands(info->meaning) && names_real_commands(info->proved_by) &&
+                       names_real_commands(info->ruled_out_by) && names_real_commands(info->note);
+        const struct remedy *row = advice_remedies((enum cause)i);
+        for (; row->what.len; row++)
+            is_true &= names_real_commands(row->what) && names_real_commands(row->verify);
+        const struct candidate *guess = advice_candidates((enum cause)i);
+        for (; guess->cause != CAUSE_NONE; guess++)
+            is_true &= names_real_commands(guess->decide_by);
+        if (!is_true)
+            fail_for((enum cause)i, "a text names a command that does not exist");
+    }
+}
+
 static void test_weak_causes_have_candidates(void **state) {
     for (int i = CAUSE_NONE + 1; i < CAUSE_COUNT; i++) {
         const struct candidate *row = advice_candidates((enum cause)i);
@@ -198,6 +259,7 @@ int main(void) {
         cmocka_unit_test(test_tlsrpt_types_are_known),
         cmocka_unit_test(test_every_cause_has_advice),
         cmocka_unit_test(test_names_in_remedies_are_known),
+        cmocka_unit_test(test_texts_name_commands_that_exist),
         cmocka_unit_test(test_weak_causes_have_candidates),
         cmocka_unit_test(test_no_cause_is_advised_twice),
         cmocka_unit_test(test_pages),

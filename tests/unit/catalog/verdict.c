@@ -151,6 +151,36 @@ static void test_names_and_evidence(void **state) {
     arena_finish(&arena);
 }
 
+// What a reader pastes: an address where one is known, and the recipients' domain, or words that
+// stand for them.
+static void test_command_lines_in_advice(void **state) {
+    static const struct {
+        const char *peer, *host, *domain, *call, *why;
+    } rows[] = {
+        {"192.0.2.7:25", "mx.contoso.net", "contoso.net", "--server 192.0.2.7:25", "contoso.net "},
+        {"[2001:db8::7]:587", "mx.contoso.net", "", "--server [2001:db8::7]:587", "DOMAIN "},
+        {NULL, "mx.contoso.net", "contoso.net", "--server mx.contoso.net:25", "contoso.net "},
+        {NULL, "", "", "--server HOST:25", "DOMAIN "},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct attempt attempt = {.host = view_of(rows[i].host), .domain = view_of(rows[i].domain)};
+        struct fact fact = refused();
+        struct arena arena;
+        struct verdict v;
+        bool names_call = false, names_domain = false;
+        assert_true(!rows[i].peer || address_parse_port(view_of(rows[i].peer), &attempt.peer));
+        arena_init(&arena, 1 << 18);
+        verdict_of_fact(&fact, &attempt, false, &arena, &v);
+        for (size_t k = 0; k < v.n_remedies; k++) {
+            names_call |= view_has(v.remedies[k].verify, rows[i].call);
+            names_domain |= view_has(v.remedies[k].verify, "postrider why ") &&
+                            view_has(v.remedies[k].verify, rows[i].why);
+        }
+        assert_true(names_call && names_domain);
+        arena_finish(&arena);
+    }
+}
+
 static void test_weak_evidence_says_so(void **state) {
     struct attempt attempt = contoso();
     struct fact fact = fact_make(FACT_STAGE_EHLO, FACT_KIND_CLOSED);
@@ -482,6 +512,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_code_lines),
         cmocka_unit_test(test_names_and_evidence),
+        cmocka_unit_test(test_command_lines_in_advice),
         cmocka_unit_test(test_weak_evidence_says_so),
         cmocka_unit_test(test_gateway_with_its_own_lookup),
         cmocka_unit_test(test_masked_greetings),
