@@ -393,6 +393,7 @@ static void read_opt(const struct sections *sections, struct dns_reply *reply) {
             continue;
         // take_record clears a TTL beyond 2^31; the bits of the rcode are all that is needed here.
         reply->rcode |= (int)(record.ttl_s >> 24) << 4;
+        reply->has_edns = true;
         read_options(&reader, &record, reply);
         return;
     }

@@ -41,6 +41,7 @@ struct dns_reply {
     int rcode; // with the bits of EDNS; -1: the message could not be read
     int ede;   // RFC 8914; -1: none
     bool is_truncated;
+    bool has_edns;  // the server knows EDNS (RFC 6891)
     bool has_rrsig; // a signature stands in the answer section
     uint32_t ttl_s; // least along the chain and of the records; of the SOA for negative answers
     bool via_cname;

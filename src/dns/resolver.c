@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The production resolver. A question goes to libunbound. When that says no more than "it failed",
-// or says nothing in time, the servers are asked directly, so that a domain whose servers are
-// broken, a domain that our resolver refuses, and a resolver that is dead do not look the same.
+// The production resolver: a question goes to libunbound; what a failure is called is explain.c's
+// work.
 //
 // Who is asked follows /etc/resolv.conf while the configuration names no servers: the file is
-// looked at again while questions come. Where the servers do not pass DNSSEC on, every signed
-// domain would look forged; this is found out at the first such answer, and validation is left out
-// from then on.
+// looked at again while questions come. Where the servers do not pass DNSSEC on, every domain would
+// look forged; this is found out at the first such answer, validation is left out from then on, and
+// every hour it is looked whether it can come back.
 #include "dns/resolver_internal.h"
 
 #include "base/log.h"
@@ -17,40 +16,16 @@
 #include <unistd.h>
 
 enum {
-    ASK_MS_MAX = 120 * 1000, // for callers that set no deadline
-    DIRECT_MS_MAX = 2000,    // for a direct question to one server
-    RESERVE_MS_MAX = 1000,   // of the time of a question: to find out who is silent
-    PATIENCE_MS = 1000,      // after this a resolver is looked at that has not answered
-    LOOK_MS_MAX = 500,       // for that
-    LIFE_MS_MIN = 100,       // less is too short to call a resolver dead
-    LOOK_AGAIN_MS = 5000,    // at resolv.conf
+    ASK_MS_MAX = 120 * 1000,      // for callers that set no deadline
+    RESERVE_MS_MAX = 1000,        // of the time of a question: to find out who is silent
+    PATIENCE_MS = 1000,           // after this a resolver is looked at that has not answered
+    LOOK_MS_MAX = 500,            // for that
+    LOOK_AGAIN_MS = 5000,         // at resolv.conf
+    PROVE_AGAIN_MS = 3600 * 1000, // whether DNSSEC is passed on
     SCRATCH_BYTES_MAX = 256 << 10
 };
 
 #define DEFAULT_ANCHOR "/usr/share/dns/root.key" // Debian's dns-root-data
-
-struct resolver {
-    struct dns_resolver seam;
-    struct dns_engine *engine; // NULL: no server to ask
-    struct dns_engine_options options;
-    char *trust_anchor; // NULL: none on this machine
-    char *stub_zone;
-    const char *file;        // that names the servers; NULL: the configuration does
-    bool is_anchor_demanded; // by the configuration: never left out
-    bool validates;          // false: the servers keep DNSSEC from us
-    bool passes_dnssec;      // these servers did once
-    struct timespec file_time;
-    off_t file_bytes;
-    io_time next_look;
-};
-
-struct asked {
-    struct resolver *resolver;
-    struct view name;
-    unsigned type;
-    io_time begun, deadline;
-    struct arena *arena;
-};
 
 static struct resolver *resolver_of(struct dns_resolver *seam) {
     return CONTAINER_OF(seam, struct resolver, seam);
@@ -96,153 +71,13 @@ static void look_at_file(struct resolver *resolver) {
         log_error("dns", "the servers in %s cannot be used: %s", resolver->file, error.text);
 }
 
-// --- Facts ------------------------------------------------------------------------------------
-
-static struct fact make_fact(const struct asked *asked, enum fact_kind kind, int detail) {
-    struct fact fact = fact_make(FACT_STAGE_DNS, kind);
-    fact.detail = detail;
-    fact.elapsed_ms = io_now() - asked->begun;
-    fact.limit_ms = asked->deadline - asked->begun;
-    fact.at_ms = io_wall_ms();
-    struct view name = asked->name.len ? asked->name : VIEW(".");
-    fact.text = arena_copy(asked->arena, name);
-    return fact;
-}
-
-static struct fact dns_fact(const struct asked *asked, enum fact_dns status, int rcode, int ede) {
-    enum fact_kind kind = status == FACT_DNS_OK ? FACT_KIND_OK : FACT_KIND_DNS;
-    struct fact fact = make_fact(asked, kind, (int)status);
-    fact.dns_rcode = rcode;
-    fact.dns_ede = ede;
-    return fact;
-}
-
-// --- Direct questions -------------------------------------------------------------------------
-
-enum heard { HEARD_REPLY, HEARD_NOTHING, HEARD_ERROR, HEARD_CANCEL };
-
-struct direct {
-    struct view name;
-    unsigned type;
-    bool want_dnssec;
-    io_time until; // for all servers together
-    int sys_errno; // out: the last one
-};
-
-static bool is_below_stub(const struct resolver *resolver, struct view name) {
-    struct view zone = view_of(resolver->stub_zone);
-    while (zone.len && zone.ptr[zone.len - 1] == '.')
-        zone.len--;
-    return resolver->stub_zone && view_ends_with_nocase(name, zone);
-}
-
-// Each server in turn until one replies. HEARD_ERROR: all of them refused or cannot be reached.
-static enum heard ask_servers(const struct asked *asked, struct direct *direct,
-                              struct arena *scratch, struct dns_reply *reply) {
-    const struct resolver *resolver = asked->resolver;
-    bool is_stub = is_below_stub(resolver, asked->name);
-    const struct address *servers =
-        is_stub ? &resolver->options.stub : resolver->options.servers.list;
-    size_t n_servers = is_stub ? 1 : resolver->options.servers.n, n_errors = 0;
-    for (size_t i = 0; i < n_servers; i++) {
-        int64_t share_ms = (direct->until - io_now()) / (int64_t)(n_servers - i);
-        struct dns_direct question = {.server = &servers[i],
-                                      .name = direct->name,
-                                      .type = direct->type,
-                                      .want_dnssec = direct->want_dnssec,
-                                      .deadline = io_after(int64_min(share_ms, DIRECT_MS_MAX))};
-        struct io_result result = dns_direct_ask(&question, scratch, reply);
-        if (io_is_ok(result))
-            return HEARD_REPLY;
-        if (result.status == IO_CANCELED)
-            return HEARD_CANCEL;
-        n_errors += result.status == IO_ERROR;
-        direct->sys_errno = result.status == IO_ERROR ? result.sys_errno : direct->sys_errno;
-    }
-    return n_errors == n_servers ? HEARD_ERROR : HEARD_NOTHING;
-}
-
-// Any resolver that lives has the root's name servers at hand. Where there is no time left to find
-// out, it counts as alive.
-static enum heard find_sign_of_life(const struct asked *asked, io_time until, int *sys_errno) {
-    struct arena scratch;
-    struct direct root = {.name = VIEW(""), .type = DNS_TYPE_NS, .until = until};
-    if (until - io_now() < LIFE_MS_MIN)
-        return HEARD_REPLY;
-    arena_init(&scratch, SCRATCH_BYTES_MAX);
-    struct dns_reply *reply = arena_alloc(&scratch, sizeof(*reply));
-    ASSERT(reply != NULL);
-    enum heard heard = ask_servers(asked, &root, &scratch, reply);
-    *sys_errno = root.sys_errno;
-    arena_finish(&scratch);
-    return heard;
-}
-
-static struct fact resolver_dead(const struct asked *asked, int sys_errno) {
-    struct fact fact = make_fact(asked, FACT_KIND_LOCAL, FACT_LOCAL_RESOLVER);
-    fact.sys_errno = sys_errno;
-    return fact;
-}
-
-static struct fact canceled(const struct asked *asked) {
-    return make_fact(asked, FACT_KIND_CANCELED, 0);
-}
-
-// RFC 8914 4: what a validating resolver says of answers that it threw away.
-static bool is_ede_of_validation(int ede) {
-    return ede == 6 || ede == 7 || ede == 8 || ede == 9 || ede == 10 || ede == 11 || ede == 12;
-}
-
-// libunbound has said nothing. LOCAL with an errno: all servers refused or cannot be reached.
-static struct fact explain_silence(const struct asked *asked, io_time until) {
-    int sys_errno = 0;
-    enum heard heard = find_sign_of_life(asked, until, &sys_errno);
-    if (heard == HEARD_CANCEL)
-        return canceled(asked);
-    if (heard == HEARD_REPLY)
-        return dns_fact(asked, FACT_DNS_TIMEOUT, -1, -1);
-    return resolver_dead(asked, heard == HEARD_ERROR ? sys_errno : 0);
-}
-
-static struct fact explain_reply(const struct asked *asked, const struct dns_reply *reply) {
-    switch (reply->status) {
-    case FACT_DNS_OK:
-    case FACT_DNS_NODATA:
-    case FACT_DNS_NXDOMAIN:
-        // Now it answers, or without validation only: libunbound's word stands.
-        return dns_fact(asked, FACT_DNS_SERVFAIL, 2, -1);
-    case FACT_DNS_SERVFAIL:
-        if (is_ede_of_validation(reply->ede))
-            return dns_fact(asked, FACT_DNS_BOGUS, reply->rcode, reply->ede);
-        break;
-    default: break;
-    }
-    return dns_fact(asked, reply->status, reply->rcode, reply->ede);
-}
-
-// libunbound gave up, with SERVFAIL as all it says.
-static struct fact explain_failure(const struct asked *asked) {
-    struct arena scratch;
-    io_time half = io_now() + (asked->deadline - io_now()) / 2;
-    struct direct direct = {.name = asked->name, .type = asked->type, .until = half};
-    struct fact fact;
-    arena_init(&scratch, SCRATCH_BYTES_MAX);
-    struct dns_reply *reply = arena_alloc(&scratch, sizeof(*reply));
-    ASSERT(reply != NULL);
-    switch (ask_servers(asked, &direct, &scratch, reply)) {
-    case HEARD_REPLY: fact = explain_reply(asked, reply); break;
-    case HEARD_ERROR: fact = resolver_dead(asked, direct.sys_errno); break;
-    case HEARD_NOTHING: fact = explain_silence(asked, asked->deadline); break;
-    default: fact = canceled(asked); break;
-    }
-    arena_finish(&scratch);
-    return fact;
-}
-
 // --- Validation that cannot be ----------------------------------------------------------------
 
-// True when the servers answer for the root's keys without a signature: they keep DNSSEC from us.
-static bool is_dnssec_stripped(const struct asked *asked) {
+enum passing { PASSING_UNKNOWN, PASSING_NO, PASSING_YES };
+
+// Do the servers hand out the root's keys with their signatures? Without these nothing can be
+// validated.
+static enum passing find_out_passing(const struct asked *asked) {
     struct arena scratch;
     struct direct keys = {.name = VIEW(""),
                           .type = DNS_TYPE_DNSKEY,
@@ -251,28 +86,50 @@ static bool is_dnssec_stripped(const struct asked *asked) {
     arena_init(&scratch, SCRATCH_BYTES_MAX);
     struct dns_reply *reply = arena_alloc(&scratch, sizeof(*reply));
     ASSERT(reply != NULL);
-    enum heard heard = ask_servers(asked, &keys, &scratch, reply);
-    bool is_clear = heard == HEARD_REPLY && reply->rcode == 0 && !reply->is_truncated;
-    bool is_stripped = is_clear && !reply->has_rrsig;
-    if (is_clear && reply->has_rrsig)
-        asked->resolver->passes_dnssec = true;
+    enum heard heard = dns_ask_servers(asked, &keys, &scratch, reply);
+    enum passing passing = PASSING_UNKNOWN;
+    // A cut answer says nothing, unless the server does not know EDNS: then it knows no DNSSEC.
+    if (heard == HEARD_REPLY && (!reply->is_truncated || !reply->has_edns))
+        passing = reply->has_rrsig ? PASSING_YES : PASSING_NO;
     arena_finish(&scratch);
-    return is_stripped;
+    return passing;
 }
 
-// True when the question is to be asked again, without validation.
+static bool set_validation(struct resolver *resolver, bool validates) {
+    struct error error;
+    resolver->validates = validates;
+    if (make_engine(resolver, &error))
+        return true;
+    log_error("dns", "the resolver cannot be set up anew: %s", error.text);
+    return false;
+}
+
+// After a bogus answer. True when the question is to be asked again, by another engine.
 static bool leave_out_validation(const struct asked *asked, const struct dns_engine *used) {
     struct resolver *resolver = asked->resolver;
-    struct error error;
     if (!resolver->validates || resolver->is_anchor_demanded || resolver->passes_dnssec)
         return resolver->engine != used;
-    if (!is_dnssec_stripped(asked))
-        return false;
+    enum passing passing = find_out_passing(asked);
     if (resolver->engine != used) // another fiber found out meanwhile
         return true;
+    resolver->passes_dnssec = passing == PASSING_YES;
+    if (passing != PASSING_NO)
+        return false;
+    resolver->next_proof = io_after(PROVE_AGAIN_MS);
     log_warning("dns", "the resolver does not pass DNSSEC on: answers are not validated");
-    resolver->validates = false;
-    return make_engine(resolver, &error);
+    return set_validation(resolver, false);
+}
+
+// What kept DNSSEC from us may have been mended, or have been a moment's trouble.
+static void look_for_validation(const struct asked *asked) {
+    struct resolver *resolver = asked->resolver;
+    if (resolver->validates || io_now() < resolver->next_proof)
+        return;
+    resolver->next_proof = io_after(PROVE_AGAIN_MS);
+    if (find_out_passing(asked) != PASSING_YES || resolver->validates)
+        return;
+    log_info("dns", "the resolver passes DNSSEC on again: answers are validated");
+    set_validation(resolver, true);
 }
 
 // --- Asking -----------------------------------------------------------------------------------
@@ -293,7 +150,7 @@ static struct fact explain(const struct asked *asked, const struct dns_result *r
     if (result->error != 0) // not a name that it takes
         return dns_fact(asked, FACT_DNS_MALFORMED, -1, -1);
     if (!read_result(asked, result, reply))
-        return explain_failure(asked);
+        return dns_explain_failure(asked);
     return dns_fact(asked, reply->status, reply->rcode, reply->ede);
 }
 
@@ -306,16 +163,16 @@ static bool await_result(const struct asked *asked, struct dns_question *questio
     io_time first = int64_min(until, io_after(PATIENCE_MS));
     struct io_result wait = dns_question_wait(question, first);
     if (wait.status == IO_TIMEOUT && first < until) {
-        *fact = explain_silence(asked, int64_min(until, io_after(LOOK_MS_MAX)));
+        *fact = dns_explain_silence(asked, int64_min(until, io_after(LOOK_MS_MAX)));
         if (fact->kind == FACT_KIND_CANCELED ||
             (fact->kind == FACT_KIND_LOCAL && fact->sys_errno != 0))
             return false;
         wait = dns_question_wait(question, until);
     }
     if (wait.status == IO_TIMEOUT)
-        *fact = explain_silence(asked, asked->deadline);
+        *fact = dns_explain_silence(asked, asked->deadline);
     else if (!io_is_ok(wait))
-        *fact = canceled(asked);
+        *fact = dns_fact_of(asked, FACT_KIND_CANCELED, 0);
     return io_is_ok(wait);
 }
 
@@ -327,7 +184,7 @@ static struct fact ask_once(const struct asked *asked, struct dns_reply *reply, 
     struct fact fact;
     *again = false;
     if (!used)
-        return resolver_dead(asked, 0);
+        return dns_fact_of(asked, FACT_KIND_LOCAL, FACT_LOCAL_RESOLVER);
     struct dns_question *question =
         dns_question_begin(asked->resolver->engine, asked->name, asked->type);
     bool has_result = await_result(asked, question, &fact);
@@ -355,6 +212,7 @@ static void ask(const struct asked *asked, struct dns_reply *reply, struct dns_a
     *answer = (struct dns_answer){0};
     *reply = (struct dns_reply){.rcode = -1, .ede = -1};
     look_at_file(asked->resolver);
+    look_for_validation(asked);
     // What no zone can hold does not exist; nobody need be asked.
     if (asked->name.len > 0 && !dns_name_is_askable(asked->name)) {
         answer->fact = dns_fact(asked, FACT_DNS_NXDOMAIN, -1, -1);
@@ -390,7 +248,7 @@ static void *keep(const struct asked *asked, struct dns_answer *answer, const vo
     if (copy)
         memcpy(copy, records, bytes);
     else
-        answer->fact = make_fact(asked, FACT_KIND_LOCAL, FACT_LOCAL_MEMORY);
+        answer->fact = dns_fact_of(asked, FACT_KIND_LOCAL, FACT_LOCAL_MEMORY);
     return copy;
 }
 

@@ -5,7 +5,8 @@
 //   engine.c   a libunbound context: its settings, and questions handed to it
 //   servers.c  whom to ask: the configuration or /etc/resolv.conf
 //   direct.c   one question to one server over UDP, without libunbound
-//   resolver.c the seam of dns/dns.h: asks the engine, tells kinds of failure apart
+//   resolver.c the seam of dns/dns.h: asks the engine, validates where that is possible
+//   explain.c  what a failure is called: asks the servers directly
 #ifndef DNS_RESOLVER_INTERNAL_H
 #define DNS_RESOLVER_INTERNAL_H
 
@@ -72,8 +73,52 @@ IO_WAITS struct io_result dns_direct_ask(const struct dns_direct *question, stru
                                          struct dns_reply *reply);
 
 // --- resolver.c -------------------------------------------------------------------------------
+struct resolver {
+    struct dns_resolver seam;
+    struct dns_engine *engine; // NULL: no server to ask
+    struct dns_engine_options options;
+    char *trust_anchor; // NULL: none on this machine
+    char *stub_zone;
+    const char *file;        // that names the servers; NULL: the configuration does
+    bool is_anchor_demanded; // by the configuration: never left out
+    bool validates;          // false: the servers keep DNSSEC from us
+    bool passes_dnssec;      // these servers did once
+    struct timespec file_time;
+    off_t file_bytes;
+    io_time next_look, next_proof;
+};
+
+struct asked {
+    struct resolver *resolver;
+    struct view name;
+    unsigned type;
+    io_time begun, deadline;
+    struct arena *arena;
+};
+
 // dns_resolver_create with another file in the place of /etc/resolv.conf; `file` must stay.
 struct dns_resolver *dns_resolver_create_following(const struct dns_options *options,
                                                    const char *file, struct error *error);
+
+// --- explain.c --------------------------------------------------------------------------------
+enum heard { HEARD_REPLY, HEARD_NOTHING, HEARD_ERROR, HEARD_CANCEL };
+
+struct direct {
+    struct view name;
+    unsigned type;
+    bool want_dnssec;
+    io_time until; // for all servers together
+    int sys_errno; // out: the last one
+};
+// Each server in turn until one replies. HEARD_ERROR: all of them refused or cannot be reached.
+IO_WAITS enum heard dns_ask_servers(const struct asked *asked, struct direct *direct,
+                                    struct arena *scratch, struct dns_reply *reply);
+
+struct fact dns_fact(const struct asked *asked, enum fact_dns status, int rcode, int ede);
+struct fact dns_fact_of(const struct asked *asked, enum fact_kind kind, int detail);
+// libunbound gave up, with SERVFAIL as all it says.
+IO_WAITS struct fact dns_explain_failure(const struct asked *asked);
+// libunbound has said nothing. LOCAL with an errno: all servers refused or cannot be reached.
+IO_WAITS struct fact dns_explain_silence(const struct asked *asked, io_time until);
 
 #endif
