@@ -70,7 +70,7 @@ class Sink:
 
 def run_source(port, *arguments):
     done = subprocess.run([f"{BUILD}/bench/source", "--port", str(port), *map(str, arguments)],
-                          stdout=subprocess.PIPE, text=True, check=False)
+                          stdout=subprocess.PIPE, text=True, check=False, timeout=300)
     return json.loads(done.stdout)
 
 
@@ -79,6 +79,7 @@ class Postrider:
 
     def __init__(self, sink_port, dead=None, max_connections=20):
         self.folder = tempfile.mkdtemp(prefix="postrider-bench-", dir=WORK)
+        os.chmod(self.folder, 0o755)  # the relay does not stay root
         self.port = free_port()
         self.sink_port = sink_port
         config = (f'hostname = "bench.test"\ndata = "{self.folder}/data"\n'
@@ -177,7 +178,7 @@ def wait_port(port, process):
     import socket
     for _ in range(200):
         if process.poll() is not None:
-            sys.exit("the relay ended at once")
+            sys.exit("the relay ended at once: see its log in the temporary folder")
         try:
             with socket.create_connection(("127.0.0.1", port), 1):
                 return

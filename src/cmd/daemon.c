@@ -94,7 +94,8 @@ static bool become_user(struct daemon *daemon, struct error *error) {
     const struct config *config = daemon->config;
     bool was_root = geteuid() == 0;
     if (!privilege_choose(config->user, config->data, &user, error) ||
-        !privilege_prepare_data(config->data, &user, error) || !privilege_drop(&user, error))
+        !privilege_prepare_data(config->data, &user, error) || !privilege_drop(&user, error) ||
+        !privilege_check_data(config->data, &user, error))
         return false;
     if (was_root)
         log_info("daemon", "runs as user %s", user.name);

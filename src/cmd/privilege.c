@@ -83,3 +83,13 @@ bool privilege_drop(const struct privilege_user *user, struct error *error) {
     prctl(PR_SET_DUMPABLE, 1); // core dumps and gdb stay possible for the owner
     return true;
 }
+
+bool privilege_check_data(const char *data, const struct privilege_user *user,
+                          struct error *error) {
+    if (access(data, R_OK | W_OK | X_OK) == 0)
+        return true;
+    return error_set_errno(error, errno,
+                           "user %s cannot use the data directory %s (a folder above it may be "
+                           "closed to others)",
+                           user->name, data);
+}

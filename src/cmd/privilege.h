@@ -23,5 +23,7 @@ bool privilege_prepare_data(const char *data, const struct privilege_user *user,
                             struct error *error);
 // Irrevocable. Does nothing where we are that user already.
 bool privilege_drop(const struct privilege_user *user, struct error *error);
+// After the drop: the directory is there and open to us.
+bool privilege_check_data(const char *data, const struct privilege_user *user, struct error *error);
 
 #endif
