@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The simulator behind io.h: a virtual clock that jumps to the next wait, a network in memory with
 // latency, drops, resets, half-open peers and chunking, and a disk in memory that forgets what was
-// not synced (in any order of pages), fails or fills. Everything comes from one seed: same seed, same
-// run. For tests only; the program never includes it.
+// not synced (in any order of pages), fails or fills. Everything comes from one seed: same seed,
+// same run. For tests only; the program never includes it.
 #ifndef IO_SIM_H
 #define IO_SIM_H
 
@@ -49,9 +49,9 @@ void sim_disk_rule(struct sim *sim, const struct sim_disk_rule *rule);
 void sim_wall_step(struct sim *sim, int64_t delta_ms);
 
 // A "process" is a set of fibers and what they opened: whatever is spawned inside inherits it.
-// sim_process_kill stops its fibers where they stand (kill -9) and closes its streams with RST; with
-// `power_cut` what was not synced is lost in every directory that this process ever opened. Memory of
-// the killed fibers is not unwound. A process may kill itself: the call does not return then.
+// sim_process_kill stops its fibers where they stand (kill -9) and closes its streams with RST;
+// with `power_cut` what was not synced is lost in every directory that this process ever opened.
+// Memory of the killed fibers is not unwound. A process may kill itself: the call does not return.
 struct sim_process;
 struct sim_process *sim_process_start(struct sim *sim, const char *name, void (*run)(void *arg),
                                       void *arg);

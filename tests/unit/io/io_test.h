@@ -19,7 +19,10 @@
 
 #include <cmocka.h>
 
+static bool is_simulated;
+
 static inline void run_on_epoll(void **state) {
+    is_simulated = false;
     struct error error;
     struct io_loop_options options = {.name = "test"};
     struct io_loop *loop = io_loop_create(&options, &error);
@@ -31,6 +34,7 @@ static inline void run_on_epoll(void **state) {
 }
 
 static inline void run_on_sim(void **state) {
+    is_simulated = true;
     struct sim *sim = sim_create(1);
     io_spawn("body", (void (*)(void *)) * state, NULL);
     sim_run(sim, IO_NEVER);
@@ -45,6 +49,11 @@ static inline void run_on_sim(void **state) {
 #define ON_BOTH(body) ON_EPOLL(body), ON_SIM(body)
 
 #define assert_ok(result) assert_int_equal((result).status, IO_OK)
+
+// Exact in the simulator; a real machine may be busy.
+static inline void assert_waited(io_time since, int64_t ms) {
+    assert_in_range(io_now() - since, ms, ms + (is_simulated ? 0 : 3000));
+}
 
 static inline struct address address_of(const char *text, uint16_t port) {
     struct address address;

@@ -81,7 +81,7 @@ static void mailbox_times_out_and_wakes(void *arg) {
     struct letter letter;
     io_time before = io_now();
     assert_null(io_mailbox_take_all(mailbox, before + 15));
-    assert_in_range(io_now() - before, 15, 60);
+    assert_waited(before, 15);
     io_mailbox_wake(mailbox);
     io_mailbox_wake(mailbox); // one is enough
     assert_null(io_mailbox_take_all(mailbox, IO_NEVER));
@@ -107,7 +107,7 @@ static void wake_from_another_loop(void *arg) {
     io_spawn_on(other, "waker", wake_soon, mailbox);
     io_time before = io_now();
     assert_null(io_mailbox_take_all(mailbox, io_after(5000)));
-    assert_true(io_now() < before + 2000);
+    assert_waited(before, 10);
     io_loop_join_thread(other);
     io_mailbox_destroy(mailbox);
 }
@@ -357,9 +357,9 @@ static void timers_fire(void *arg) {
         io_timer_init(&all.timers[i], calls[i], &all);
     io_timer_set(&all.timers[0], io_after(5));
     io_timer_set(&all.timers[2], io_after(5));
-    io_timer_set(&all.timers[3], io_after(1000));
+    io_timer_set(&all.timers[3], io_after(100000));
     io_timer_set(&all.timers[3], io_after(40)); // moved
-    assert_ok(io_event_wait(&all.is_over, io_after(500)));
+    assert_ok(io_event_wait(&all.is_over, io_after(5000)));
     assert_string_equal(all.log, "abbbbd");
     io_timer_stop(&all.timers[3]); // harmless
 }
@@ -428,9 +428,9 @@ static void clocks_agree(void *arg) {
     int64_t before_us = io_now_us(), before_wall = io_wall_ms();
     io_sleep(io_after(30));
     int64_t passed = io_now() - before;
-    assert_in_range(passed, 30, 200);
-    assert_in_range(io_now_us() - before_us, passed * 1000 - 2000, passed * 1000 + 20000);
-    assert_in_range(io_wall_ms() - before_wall, passed - 3, passed + 20);
+    assert_in_range(passed, 30, 3000);
+    assert_in_range(io_now_us() - before_us, passed * 1000 - 2000, passed * 1000 + 100000);
+    assert_in_range(io_wall_ms() - before_wall, passed - 5, passed + 100);
     assert_true(io_after(IO_NEVER) == IO_NEVER);
     assert_true(io_after(IO_NEVER - 1) == IO_NEVER);
 }
