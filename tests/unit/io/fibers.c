@@ -215,9 +215,15 @@ static void set_event(void *arg) {
     io_event_set(arg);
 }
 
-// Woken long before its deadline, then waiting with a later and with an earlier one.
+static void sleep_a_second(void *arg) {
+    io_sleep(io_after(1000));
+}
+
+// Woken long before its deadline, then waiting with a later and with an earlier one, while another
+// fiber's deadline lies between.
 static void deadlines_left_behind(void *arg) {
     struct io_event event;
+    struct io_fiber *between = io_spawn("between", sleep_a_second, NULL);
     io_event_init(&event);
     io_spawn("setter", set_event, &event);
     assert_ok(io_event_wait(&event, io_after(20)));
@@ -231,6 +237,7 @@ static void deadlines_left_behind(void *arg) {
     before = io_now();
     assert_int_equal(io_event_wait(&event, before + 10).status, IO_TIMEOUT);
     assert_waited(before, 10);
+    io_cancel(between);
 }
 
 // --- Cancel -----------------------------------------------------------------------------------

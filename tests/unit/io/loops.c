@@ -139,6 +139,39 @@ static void mailboxes_end_as_soon_as_the_mail_is_there(void *arg) {
     io_loop_join_thread(other);
 }
 
+struct nudge {
+    struct io_fiber *owner;
+    int n_yields;
+};
+
+static void cancel_soon(void *arg) {
+    struct nudge *nudge = arg;
+    for (int i = 0; i < nudge->n_yields; i++)
+        io_yield();
+    io_cancel(nudge->owner);
+}
+
+// Canceled just when a poster has taken the owner for waiting: its note comes after the mailbox is
+// gone.
+static void mailboxes_end_while_a_note_is_due(void *arg) {
+    struct io_loop *other = start("poster");
+    for (int i = 0; i < 1000; i++) {
+        struct single single = {.mailbox = io_mailbox_create(io_loop_current())};
+        struct nudge nudge = {io_fiber_current(), i * 37 % 4000};
+        struct io_group group;
+        io_group_init(&group);
+        io_group_spawn(&group, "nudge", cancel_soon, &nudge);
+        io_loop_post(other, post_single, &single);
+        while (!io_mailbox_take_all(single.mailbox, IO_NEVER))
+            io_cancel_clear();
+        io_mailbox_destroy(single.mailbox);
+        while (!io_is_ok(io_group_wait(&group, IO_NEVER)))
+            io_cancel_clear();
+        io_cancel_clear();
+    }
+    io_loop_join_thread(other);
+}
+
 // --- Loops ------------------------------------------------------------------------------------
 
 static void count(void *arg) {
@@ -215,6 +248,22 @@ static void joined_loops_unwind_their_fibers(void *arg) {
 static void loops_start_and_stop_at_once(void *arg) {
     for (int i = 0; i < 50; i++)
         io_loop_join_thread(start("brief"));
+}
+
+// Stopped at any moment between looking at the flag and falling asleep: just after an order ran.
+static void stops_are_not_slept_through(void *arg) {
+    io_time start_ms = io_now();
+    for (int i = 0; i < 500; i++) {
+        struct io_loop *other = start("sleeper");
+        atomic_int n = 0;
+        io_loop_post(other, count, &n);
+        while (atomic_load(&n) == 0)
+            continue;
+        for (volatile int spin = 0; spin < i % 100; spin++)
+            continue;
+        io_loop_join_thread(other);
+    }
+    assert_true(io_now() - start_ms < 8000);
 }
 
 static void stop_current(void *arg) {
@@ -364,6 +413,27 @@ static void timers_fire(void *arg) {
     io_timer_stop(&all.timers[3]); // harmless
 }
 
+struct restless {
+    struct io_timer timer;
+    int n_fired;
+};
+
+static void fire_again(void *arg) {
+    struct restless *restless = arg;
+    if (++restless->n_fired < 1000000)
+        io_timer_set(&restless->timer, io_now());
+}
+
+static void restless_timers_let_fibers_run(void *arg) {
+    struct restless restless = {.n_fired = 0};
+    io_timer_init(&restless.timer, fire_again, &restless);
+    io_timer_set(&restless.timer, io_now());
+    for (int i = 0; i < 500; i++)
+        io_yield();
+    io_timer_stop(&restless.timer);
+    assert_in_range(restless.n_fired, 1, 1000);
+}
+
 struct watched {
     int pipe[2];
     struct io_watch *watch, *other;
@@ -462,16 +532,19 @@ int main(void) {
         ON_BOTH(mailbox_times_out_and_wakes),
         ON_BOTH(wake_from_another_loop),
         ON_BOTH(mailboxes_end_as_soon_as_the_mail_is_there),
+        ON_BOTH(mailboxes_end_while_a_note_is_due),
         ON_BOTH(posts_and_spawns_run_elsewhere),
         ON_BOTH(fibers_know_their_loop),
         ON_BOTH(joined_loops_unwind_their_fibers),
         ON_BOTH(loops_start_and_stop_at_once),
+        ON_EPOLL(stops_are_not_slept_through),
         cmocka_unit_test(stop_ends_a_run),
         cmocka_unit_test(stop_from_a_foreign_thread),
         cmocka_unit_test(stubborn_fibers_are_reported),
         ON_BOTH(work_is_offloaded),
         ON_BOTH(loops_end_with_work_under_way),
         ON_BOTH(timers_fire),
+        ON_BOTH(restless_timers_let_fibers_run),
         ON_EPOLL(watches_are_called),
         ON_EPOLL(signals_are_watched),
         ON_BOTH(clocks_agree),

@@ -379,6 +379,10 @@ static void serve(void *arg) {
     server->n_returned++;
 }
 
+static void must_not_run(void *arg) {
+    fail();
+}
+
 static void check_killed(void *arg) {
     struct server server = {0}, second = {0};
     struct io_stream *stream, *unaccepted;
@@ -393,6 +397,8 @@ static void check_killed(void *arg) {
     sim_process_kill(process, arg != NULL);
     assert_false(sim_process_is_running(process));
     int n_ticks = server.n_ticks;
+    io_loop_post(server.helper, must_not_run, NULL);
+    io_spawn_on(server.helper, "late", must_not_run, NULL);
     assert_int_equal(io_read(stream, bytes, 1, io_after(1000)).sys_errno, ECONNRESET);
     assert_int_equal(io_read(unaccepted, bytes, 1, io_after(1000)).sys_errno, ECONNRESET);
     io_close(stream);

@@ -225,6 +225,16 @@ static void listeners_are_made_before_loops(void **state) {
     run_on_epoll(&body);
 }
 
+// The byte came after the last look at the network, and the deadline is over: the kernel is asked.
+static void a_read_asks_once_more_at_its_deadline(void *arg) {
+    struct ends ends = ends_open();
+    char byte;
+    assert_int_equal(io_read(ends.near, &byte, 1, io_now()).status, IO_TIMEOUT);
+    assert_ok(io_write(ends.far, "x", 1, io_after(1000)));
+    assert_ok(io_read(ends.near, &byte, 1, io_now() - 1));
+    ends_close(&ends);
+}
+
 // A thousand sessions: numbers are used again, and no edge of an old one reaches a new one.
 static void echo_once(void *arg) {
     struct io_stream *stream = arg;
@@ -394,6 +404,7 @@ int main(void) {
         ON_EPOLL(a_foreign_source_is_a_local_fault),
         ON_EPOLL(nobody_connects_to_himself),
         cmocka_unit_test(listeners_are_made_before_loops),
+        ON_EPOLL(a_read_asks_once_more_at_its_deadline),
         ON_EPOLL(numbers_are_used_again),
         cmocka_unit_test(broken_rules_end_the_program),
     };
