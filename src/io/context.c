@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/context_internal.h"
 
-#if IO_ASAN
+#if IO_ASAN || defined(IO_USE_UCONTEXT)
 #include <pthread.h>
+#endif
+#ifdef IO_USE_UCONTEXT
+#include <signal.h>
+#endif
+#if IO_ASAN
 #include <sanitizer/common_interface_defs.h>
 #endif
 #if IO_TSAN
@@ -177,7 +182,9 @@ static void prepare_machine(struct context *context, void *bottom, size_t size) 
                 (unsigned)(number >> 16 >> 16));
 }
 
+// The signal mask belongs to the thread, yet swapcontext would bring back the one saved with `to`.
 static void swap(struct context *from, struct context *to) {
+    ASSERT(pthread_sigmask(SIG_SETMASK, NULL, &to->machine.uc_sigmask) == 0);
     ASSERT(swapcontext(&from->machine, &to->machine) == 0);
 }
 #else
