@@ -71,7 +71,7 @@ static void open_spool(struct bed *bed) {
     struct error error = {0};
     struct spool_recovery recovery;
     struct spool_options options = {
-        .path = "/spool", .segment_bytes = 4 << 20, .floor_free_bytes = 1 << 20};
+        .path = "/spool", .segment_bytes = 512 << 10, .floor_free_bytes = 1 << 20};
     if (!bed->sim) {
         snprintf(bed->folder, sizeof(bed->folder), "/tmp/bed-XXXXXX");
         options.path = mkdtemp(bed->folder);
