@@ -219,13 +219,10 @@ char *bed_read_body(const struct bed_message *message, size_t *len) {
 }
 
 const char *bed_behind_received(const char *body) {
-    ASSERT(strncmp(body, "Received: from ", 15) == 0);
-    do {
-        body = strstr(body, "\r\n");
-        ASSERT(body != NULL);
-        body += 2;
-    } while (*body == ' ' || *body == '\t');
-    return body;
+    // Its last line is the date; a blank behind that is the client's.
+    const char *date = strstr(body, " +0000\r\n");
+    ASSERT(strncmp(body, "Received: from ", 15) == 0 && date);
+    return date + 8;
 }
 
 // --- Clients -------------------------------------------------------------------------------------
