@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the dialogues of a folder against deliver/, over loopback and over the simulator. Usage:
+// Runs the dialogues of a folder against deliver/: over loopback, over the simulator, and over a
+// simulated road on which everything comes late and in small pieces. Usage:
 // dialogue_client FOLDER [PART OF A NAME]
 #include "dialogue/lane.h"
 #include "unit/io/io_test.h"
@@ -7,27 +8,28 @@
 #include <dirent.h>
 #include <stdio.h>
 
-enum { SCRIPTS_MAX = 200 };
+enum { SCRIPTS_MAX = 400 };
+enum way { WAY_LOOPBACK, WAY_SIM, WAY_PIECES, WAY_COUNT };
 
 static struct authority *authority;
 
 struct run {
     char path[512];
-    bool in_sim;
+    enum way way;
     struct sim *sim;
     char why[1024]; // the script was left there; empty: it was not
 };
 
-static bool runs_here(const struct play *play, bool in_sim) {
+static bool runs_here(const struct play *play, enum way way) {
     struct view only;
     return !play_setting(play, "only", 0, &only, NULL) ||
-           view_equals(only, in_sim ? VIEW("sim") : VIEW("loopback"));
+           view_equals(only, way == WAY_LOOPBACK ? VIEW("loopback") : VIEW("sim"));
 }
 
 static void run_lane(void *arg) {
     struct run *run = arg;
     struct play *play = play_load(run->path);
-    if (runs_here(play, run->in_sim)) {
+    if (runs_here(play, run->way)) {
         struct lane *lane = lane_create(play, run->sim, authority);
         lane_run(lane);
         if (lane_check(lane, run->why, sizeof(run->why)))
@@ -42,12 +44,15 @@ static void run_file(void **state) {
     struct error error;
     struct io_loop_options options = {.name = "test"};
     struct io_loop *loop = NULL;
-    if (run->in_sim)
-        run->sim = sim_create(1);
-    else
+    const struct sim_net_rule pieces = {.latency_ms_max = 3, .chunk_max = 5};
+    if (run->way == WAY_LOOPBACK)
         loop = io_loop_create(&options, &error);
+    else
+        run->sim = sim_create(1);
+    if (run->way == WAY_PIECES)
+        sim_net_default(run->sim, &pieces);
     io_spawn("lane", run_lane, run);
-    if (run->in_sim) {
+    if (run->sim) {
         sim_run(run->sim, IO_NEVER);
         sim_destroy(run->sim);
     } else {
@@ -71,10 +76,10 @@ int main(int argc, char **argv) {
     for (int i = 0; i < n_entries; i++) {
         const char *name = entries[i]->d_name;
         bool is_wanted = strstr(name, ".txt") && (argc < 3 || strstr(name, argv[2]));
-        for (int in_sim = 0; is_wanted && in_sim < 2; in_sim++) {
+        for (int way = 0; is_wanted && way < WAY_COUNT; way++) {
             ASSERT(n < SCRIPTS_MAX);
             snprintf(runs[n].path, sizeof(runs[n].path), "%s/%s", argv[1], name);
-            runs[n].in_sim = in_sim;
+            runs[n].way = (enum way)way;
             tests[n] = (struct CMUnitTest){runs[n].path, run_file, NULL, NULL, &runs[n]};
             n++;
         }
