@@ -396,6 +396,22 @@ static void an_early_reply_is_the_fact(void *arg) {
     }
 }
 
+// A peer that closed in order is not one that reset, though we find out by writing.
+static void a_close_in_the_body_is_a_close(void *arg) {
+    struct scene scene;
+    struct fact fact = {.kind = FACT_KIND_OK};
+    open_body(&scene, ENVELOPE "S: (wait 20)\nS: (close)\n", false);
+    for (int i = 0; i < 5 && fact.kind == FACT_KIND_OK; i++) {
+        io_sleep(io_after(40));
+        assert_kind(talk_send_body(scene.talk, VIEW("more\r\n")), OK);
+        fact = talk_flush(scene.talk, FACT_STAGE_BODY);
+    }
+    assert_kind(fact, CLOSED);
+    assert_int_equal(fact.stage, FACT_STAGE_BODY);
+    assert_int_equal(fact.sys_errno, 0);
+    scene_close(&scene);
+}
+
 // --- Groups -----------------------------------------------------------------------------------
 // RFC 2920 3.1: the next envelope rides behind the dot.
 static void an_envelope_rides_behind_the_dot(void *arg) {
@@ -448,6 +464,16 @@ static void a_sent_dot_is_waited_for(void *arg) {
     scene_close(&scene);
 }
 
+static void a_sent_dot_outlasts_other_deadlines(void *arg) {
+    struct scene scene;
+    open_body(&scene, ENVELOPE "C: body\nC: .\nS: (wait 100)\nS: 250 taken\n", false);
+    assert_kind(talk_send_body(scene.talk, VIEW("body\r\n")), OK);
+    talk_send_dot(scene.talk);
+    talk_set_deadline(scene.talk, io_after(40));
+    assert_kind(talk_read_dot(scene.talk), OK);
+    scene_close(&scene);
+}
+
 static void a_cancel_ends_every_other_wait(void *arg) {
     struct scene scene;
     scene_connect(&scene, "S: (wait 120)\n");
@@ -476,8 +502,10 @@ int main(void) {
         ON_BOTH(bodies_are_stuffed_and_mended),
         ON_BOTH(undeclared_8bit_is_told),
         ON_BOTH(an_early_reply_is_the_fact),
+        ON_BOTH(a_close_in_the_body_is_a_close),
         ON_BOTH(an_envelope_rides_behind_the_dot),
         ON_BOTH(a_sent_dot_is_waited_for),
+        ON_BOTH(a_sent_dot_outlasts_other_deadlines),
         ON_BOTH(a_cancel_ends_every_other_wait),
     };
     return cmocka_run_group_tests(tests, prepare, clean_up);

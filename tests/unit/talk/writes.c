@@ -18,6 +18,7 @@ struct recorder {
     char *text;
     size_t len;
     size_t limit; // bytes after which writes fail
+    size_t sip;   // bytes that one write gets rid of before its deadline; zero: all
 };
 
 static struct io_result recorder_read(struct io_stream *stream, void *out, size_t size,
@@ -36,6 +37,12 @@ static struct io_result recorder_write(struct io_stream *stream, const struct io
                                        int n_parts, io_time deadline) {
     struct recorder *self = CONTAINER_OF(stream, struct recorder, stream);
     struct io_result result = {IO_OK, 0, -1, -1, 0};
+    if (self->sip) {
+        result.bytes = size_min(self->sip, parts[0].iov_len);
+        result.status = result.bytes < parts[0].iov_len || n_parts > 1 ? IO_TIMEOUT : IO_OK;
+        self->len += result.bytes;
+        return result;
+    }
     assert_true(self->n_writes < WRITES_MAX && n_parts < PARTS_MAX);
     self->writes[self->n_writes].begin = self->len;
     self->writes[self->n_writes].n_parts = n_parts;
@@ -189,6 +196,33 @@ static void many_runs_keep_their_order(void *arg) {
     part(talk, &self);
 }
 
+// RFC 5321 4.5.3.2.5: the limit is for each chunk. Who takes a little each time is slow, not gone.
+static void a_slow_peer_is_waited_for(void *arg) {
+    struct recorder self;
+    struct talk *talk = talk_to(&self, OPENING ACCEPTED "250 done\r\n");
+    static char body[100000];
+    memset(body, 'z', sizeof(body));
+    send_envelope(talk);
+    read_envelope(talk);
+    self.sip = 1000;
+    assert_kind(talk_send_body(talk, view_from(body, sizeof(body))), OK);
+    talk_send_dot(talk);
+    assert_kind(talk_read_dot(talk), OK);
+    assert_int_equal(self.len, strlen("EHLO relay.example\r\n" ENVELOPE) + sizeof(body) + 5);
+    part(talk, &self);
+
+    talk = talk_to(&self, OPENING ACCEPTED);
+    send_envelope(talk);
+    read_envelope(talk);
+    self.sip = 1000;
+    talk_set_deadline(talk, io_now()); // but not for ever
+    assert_kind(talk_send_body(talk, view_from(body, sizeof(body))), OK);
+    struct fact fact = talk_flush(talk, FACT_STAGE_BODY);
+    assert_kind(fact, SILENT);
+    assert_int_equal(fact.bytes_sent, 1000);
+    part(talk, &self);
+}
+
 // Where exactly a write stopped decides whether the message may have been delivered.
 static void the_dot_is_sent_with_its_last_byte(void *arg) {
     static const struct view body = {"Subject: hi\r\n", 13};
@@ -234,11 +268,9 @@ static void the_reply_to_a_sent_dot_counts(void *arg) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        ON_SIM(a_group_is_one_write),
-        ON_SIM(a_large_body_is_written_in_blocks),
-        ON_SIM(a_body_of_dots_is_whole),
-        ON_SIM(many_runs_keep_their_order),
-        ON_SIM(the_dot_is_sent_with_its_last_byte),
+        ON_SIM(a_group_is_one_write),           ON_SIM(a_large_body_is_written_in_blocks),
+        ON_SIM(a_body_of_dots_is_whole),        ON_SIM(many_runs_keep_their_order),
+        ON_SIM(a_slow_peer_is_waited_for),      ON_SIM(the_dot_is_sent_with_its_last_byte),
         ON_SIM(the_reply_to_a_sent_dot_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
