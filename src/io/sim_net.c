@@ -200,10 +200,11 @@ static struct io_result sim_read(struct io_stream *stream, void *out, size_t siz
             fiber_spend(io_this_loop);
             return result_moved(IO_OK, got);
         }
-        if (end->sys_errno)
-            return result_errno(end->sys_errno);
+        // As Linux: behind a FIN there is nothing more to read, also when a reset came after it.
         if (end->is_eof)
             return result_of(IO_EOF);
+        if (end->sys_errno)
+            return result_errno(end->sys_errno);
         status = fiber_wait(&end->readers, deadline, "read");
     }
     return result_of(status);
@@ -240,8 +241,9 @@ static struct io_result write_part(struct sim_end *end, const struct iovec *part
                                    io_time deadline) {
     size_t done = 0;
     while (done < part->iov_len) {
+        // As Linux: a reset that answers a write behind the peer's FIN is a broken pipe.
         if (end->sys_errno)
-            return (struct io_result){IO_ERROR, end->sys_errno, -1, -1, done};
+            return (struct io_result){IO_ERROR, end->is_eof ? EPIPE : end->sys_errno, -1, -1, done};
         size_t sent = send_some(end, part, done);
         done += sent;
         if (sent > 0)
