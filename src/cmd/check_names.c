@@ -26,10 +26,13 @@ void check_dns(struct check *check) {
         check_add(check, CHECK_OK, "dns", "the resolver answers%s",
                   answer.answer.is_secure ? " and validates DNSSEC" : "");
     else
-        check_remedy(check_add(check, CHECK_FAULT, "dns", "the resolver does not answer (%.*s)",
-                               VIEW_ARG(fact_words(fact))),
-                     "look at /etc/resolv.conf or set resolver { servers = { ... } }; mail by MX "
-                     "waits until it answers");
+        check_remedy(
+            check_add(check, CHECK_FAULT, "dns",
+                      "the resolver cannot be reached or answers nothing (%.*s)",
+                      VIEW_ARG(fact->text.len && fact->kind == FACT_KIND_LOCAL ? fact->text
+                                                                               : fact_words(fact))),
+            "look at /etc/resolv.conf or set resolver { servers = { ... } }; mail by MX "
+            "waits until it answers");
     arena_finish(&arena);
 }
 

@@ -69,8 +69,9 @@ void dns_resolver_destroy(struct dns_resolver *resolver);
 
 // `name` is a host or domain name, "." the root. Records and views come from `arena`. An existing
 // name without the type asked for is FACT_DNS_NODATA. A deadline further away than two minutes, or
-// IO_NEVER, counts as two minutes. FACT_LOCAL_RESOLVER: no server is configured, or none of them
-// gives any sign of life.
+// IO_NEVER, counts as two minutes. FACT_LOCAL_RESOLVER: no server is configured, none of them gives
+// any sign of life, or they fail for the root as well and have answered nothing lately; its text
+// says which, with the question.
 IO_WAITS void dns_mx(struct dns_resolver *resolver, struct view name, io_time deadline,
                      struct arena *arena, struct dns_mx_answer *answer);
 IO_WAITS void dns_addresses(struct dns_resolver *resolver, struct view name, io_time deadline,

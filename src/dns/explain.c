@@ -2,11 +2,17 @@
 // What a failure is called. libunbound says no more than "it failed", or nothing in time; then the
 // servers are asked directly, so that a domain whose servers are broken, a domain that our resolver
 // refuses, and a resolver that is dead do not look the same.
+//
+// A resolver that fails in the same way for the root, and has answered nothing lately, is at fault
+// itself. Those of closed networks know no root, but they do answer.
 #include "dns/resolver_internal.h"
 
+#include <stdio.h>
+
 enum {
-    DIRECT_MS_MAX = 2000, // for a direct question to one server
-    LIFE_MS_MIN = 100,    // less is too short to call a resolver dead
+    DIRECT_MS_MAX = 2000,   // for a direct question to one server
+    LIFE_MS_MIN = 100,      // less is too short to call a resolver dead
+    PROVEN_MS = 600 * 1000, // an answer proves for so long that the resolver works
     SCRATCH_BYTES_MAX = 256 << 10
 };
 
@@ -81,8 +87,27 @@ static enum heard find_sign_of_life(const struct asked *asked, io_time until, in
     return heard;
 }
 
-static struct fact resolver_dead(const struct asked *asked, int sys_errno) {
+static const char *type_word(unsigned type) {
+    switch (type) {
+    case DNS_TYPE_A: return "A";
+    case DNS_TYPE_AAAA: return "AAAA";
+    case DNS_TYPE_MX: return "MX";
+    case DNS_TYPE_PTR: return "PTR";
+    default: return "records";
+    }
+}
+
+struct fact dns_fact_resolver(const struct asked *asked, const char *why) {
     struct fact fact = dns_fact_of(asked, FACT_KIND_LOCAL, FACT_LOCAL_RESOLVER);
+    struct view name = asked->name.len ? asked->name : VIEW(".");
+    fact.text = arena_printf(asked->arena, "asked for %s of %.*s: %s", type_word(asked->type),
+                             VIEW_ARG(name), why);
+    return fact;
+}
+
+static struct fact resolver_dead(const struct asked *asked, int sys_errno) {
+    struct fact fact = dns_fact_resolver(asked, sys_errno ? "the resolver cannot be reached"
+                                                          : "the resolver does not answer");
     fact.sys_errno = sys_errno;
     return fact;
 }
@@ -122,6 +147,72 @@ static struct fact explain_reply(const struct asked *asked, const struct dns_rep
     return dns_fact(asked, reply->status, reply->rcode, reply->ede);
 }
 
+// --- A resolver that lives and is of no use -----------------------------------------------------
+
+enum { RCODE_SERVFAIL = 2, RCODE_NXDOMAIN = 3, RCODE_REFUSED = 5 };
+
+// True when the servers give the root the same failure, and nothing shows that they work.
+static bool fails_for_everything(const struct asked *asked, int rcode) {
+    const struct resolver *resolver = asked->resolver;
+    if ((rcode != RCODE_SERVFAIL && rcode != RCODE_REFUSED && rcode != RCODE_NXDOMAIN) ||
+        is_below_stub(resolver, asked->name) || asked->deadline - io_now() < LIFE_MS_MIN)
+        return false;
+    if (resolver->has_answered && io_now() - resolver->answered_at < PROVEN_MS)
+        return false;
+    struct arena scratch;
+    struct direct root = {.name = VIEW(""), .type = DNS_TYPE_NS, .until = asked->deadline};
+    arena_init(&scratch, SCRATCH_BYTES_MAX);
+    struct dns_reply *reply = arena_alloc(&scratch, sizeof(*reply));
+    ASSERT(reply != NULL);
+    enum heard heard = dns_ask_servers(asked, &root, &scratch, reply);
+    bool is_same = heard == HEARD_REPLY && reply->rcode == rcode;
+    arena_finish(&scratch);
+    return is_same;
+}
+
+static struct fact resolver_useless(const struct asked *asked, const struct dns_reply *reply) {
+    struct fact fact = dns_fact_resolver(
+        asked, reply->rcode == RCODE_REFUSED    ? "the resolver refuses this and the root"
+               : reply->rcode == RCODE_NXDOMAIN ? "the resolver denies this name, and the root too"
+                                                : "the resolver fails for this and for the root");
+    fact.dns_rcode = reply->rcode;
+    fact.dns_ede = reply->ede;
+    return fact;
+}
+
+struct fact dns_explain_answer(const struct asked *asked, const struct dns_reply *reply) {
+    // RFC 2308 3: who denies a name says for which zone. Mail would bounce on the mere word.
+    if (reply->status == FACT_DNS_NXDOMAIN && !reply->has_soa &&
+        fails_for_everything(asked, RCODE_NXDOMAIN))
+        return resolver_useless(asked, reply);
+    return dns_fact(asked, reply->status, reply->rcode, reply->ede);
+}
+
+static struct fact blame(const struct asked *asked, const struct dns_reply *reply) {
+    if (fails_for_everything(asked, reply->rcode))
+        return resolver_useless(asked, reply);
+    return explain_reply(asked, reply);
+}
+
+struct fact dns_explain_bogus(const struct asked *asked, int ede) {
+    struct dns_result root;
+    struct fact fact = dns_fact(asked, FACT_DNS_BOGUS, RCODE_SERVFAIL, ede);
+    if (is_below_stub(asked->resolver, asked->name))
+        return fact;
+    // Where the chain breaks at its first link, no domain is to blame. libunbound remembers.
+    struct dns_question *question =
+        dns_question_begin(asked->resolver->engine, VIEW(""), DNS_TYPE_DNSKEY);
+    struct io_result wait = dns_question_wait(question, asked->deadline);
+    dns_question_end(question, &root);
+    buffer_finish(&root.packet);
+    if (wait.status == IO_CANCELED)
+        return canceled(asked);
+    if (io_is_ok(wait) && root.security != DNS_SECURE)
+        return dns_fact_resolver(asked, "through this resolver not even the root's keys can be "
+                                        "validated");
+    return fact;
+}
+
 struct fact dns_explain_failure(const struct asked *asked) {
     struct arena scratch;
     io_time half = io_now() + (asked->deadline - io_now()) / 2;
@@ -131,7 +222,7 @@ struct fact dns_explain_failure(const struct asked *asked) {
     struct dns_reply *reply = arena_alloc(&scratch, sizeof(*reply));
     ASSERT(reply != NULL);
     switch (dns_ask_servers(asked, &direct, &scratch, reply)) {
-    case HEARD_REPLY: fact = explain_reply(asked, reply); break;
+    case HEARD_REPLY: fact = blame(asked, reply); break;
     case HEARD_ERROR: fact = resolver_dead(asked, direct.sys_errno); break;
     case HEARD_NOTHING: fact = dns_explain_silence(asked, asked->deadline); break;
     default: fact = canceled(asked); break;

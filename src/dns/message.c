@@ -355,7 +355,7 @@ static bool read_answers(const struct sections *sections, unsigned type, struct 
 // --- The rest ---------------------------------------------------------------------------------
 
 // RFC 2308 5: a negative answer lives as long as the lesser of the SOA's TTL and its last field.
-static uint32_t negative_ttl(const struct sections *sections) {
+static uint32_t negative_ttl(const struct sections *sections, bool *has_soa) {
     struct reader reader = sections->authority;
     for (unsigned i = 0; i < sections->n_authority; i++) {
         struct record record;
@@ -364,6 +364,7 @@ static uint32_t negative_ttl(const struct sections *sections) {
             break;
         if (record.type != DNS_TYPE_SOA || record.len < 22)
             continue;
+        *has_soa = true;
         struct reader last = {reader.bytes, record.at + record.len, record.at + record.len - 4};
         take_u32(&last, &minimum);
         return minimum < record.ttl_s ? minimum : record.ttl_s;
@@ -430,7 +431,7 @@ void dns_reply_read(struct view packet, struct view name, unsigned type, struct 
     }
     reply->status = status_of(reply);
     if (reply->status != FACT_DNS_OK)
-        reply->ttl_s = negative_ttl(&sections);
+        reply->ttl_s = negative_ttl(&sections, &reply->has_soa);
 }
 
 bool dns_reply_has_id(struct view packet, uint16_t id) {

@@ -43,6 +43,7 @@ struct dns_reply {
     bool is_truncated;
     bool has_edns;  // the server knows EDNS (RFC 6891)
     bool has_rrsig; // a signature stands in the answer section
+    bool has_soa;   // of negative answers: the zone that denies is named (RFC 2308 3)
     uint32_t ttl_s; // least along the chain and of the records; of the SOA for negative answers
     bool via_cname;
     struct dns_name canonical; // the name at the end of the chain

@@ -65,6 +65,7 @@ static void look_at_file(struct resolver *resolver) {
     resolver->options.servers = servers;
     resolver->validates = true;
     resolver->passes_dnssec = false;
+    resolver->has_answered = false;
     if (make_engine(resolver, &error))
         log_info("dns", "the servers to ask have changed in %s", resolver->file);
     else
@@ -146,12 +147,12 @@ static bool read_result(const struct asked *asked, const struct dns_result *resu
 static struct fact explain(const struct asked *asked, const struct dns_result *result,
                            struct dns_reply *reply) {
     if (result->security == DNS_BOGUS)
-        return dns_fact(asked, FACT_DNS_BOGUS, 2, result->ede);
+        return dns_explain_bogus(asked, result->ede);
     if (result->error != 0) // not a name that it takes
         return dns_fact(asked, FACT_DNS_MALFORMED, -1, -1);
     if (!read_result(asked, result, reply))
         return dns_explain_failure(asked);
-    return dns_fact(asked, reply->status, reply->rcode, reply->ede);
+    return dns_explain_answer(asked, reply);
 }
 
 // Waits for libunbound, which goes on asking servers that refuse until our time is up: when it
@@ -184,7 +185,7 @@ static struct fact ask_once(const struct asked *asked, struct dns_reply *reply, 
     struct fact fact;
     *again = false;
     if (!used)
-        return dns_fact_of(asked, FACT_KIND_LOCAL, FACT_LOCAL_RESOLVER);
+        return dns_fact_resolver(asked, "no resolver is configured");
     struct dns_question *question =
         dns_question_begin(asked->resolver->engine, asked->name, asked->type);
     bool has_result = await_result(asked, question, &fact);
@@ -207,10 +208,18 @@ static struct fact ask_engine(const struct asked *asked, struct dns_reply *reply
     return again ? dns_fact(asked, FACT_DNS_SERVFAIL, 2, -1) : fact;
 }
 
+// An answer with something in it shows that the servers work.
+static void note_answer(struct resolver *resolver, const struct dns_reply *reply) {
+    if (reply->status != FACT_DNS_OK && !reply->has_soa)
+        return;
+    resolver->has_answered = true;
+    resolver->answered_at = io_now();
+}
+
 // `reply` holds the records when the answer's fact is OK.
 static void ask(const struct asked *asked, struct dns_reply *reply, struct dns_answer *answer) {
     *answer = (struct dns_answer){0};
-    *reply = (struct dns_reply){.rcode = -1, .ede = -1};
+    *reply = (struct dns_reply){.status = FACT_DNS_TIMEOUT, .rcode = -1, .ede = -1};
     look_at_file(asked->resolver);
     look_for_validation(asked);
     // What no zone can hold does not exist; nobody need be asked.
@@ -219,6 +228,8 @@ static void ask(const struct asked *asked, struct dns_reply *reply, struct dns_a
         return;
     }
     answer->fact = ask_engine(asked, reply, &answer->is_secure);
+    if (answer->fact.kind == FACT_KIND_OK || answer->fact.kind == FACT_KIND_DNS)
+        note_answer(asked->resolver, reply);
     answer->ttl_s = reply->ttl_s;
     answer->via_cname = reply->via_cname;
     if (reply->via_cname)

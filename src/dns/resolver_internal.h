@@ -83,6 +83,8 @@ struct resolver {
     bool is_anchor_demanded; // by the configuration: never left out
     bool validates;          // false: the servers keep DNSSEC from us
     bool passes_dnssec;      // these servers did once
+    bool has_answered;       // these servers: with records, or a denial that names a zone
+    io_time answered_at;     // the last time
     struct timespec file_time;
     off_t file_bytes;
     io_time next_look, next_proof;
@@ -116,6 +118,13 @@ IO_WAITS enum heard dns_ask_servers(const struct asked *asked, struct direct *di
 
 struct fact dns_fact(const struct asked *asked, enum fact_dns status, int rcode, int ede);
 struct fact dns_fact_of(const struct asked *asked, enum fact_kind kind, int detail);
+// Our own resolver is at fault; `why` is a clause that follows the question.
+struct fact dns_fact_resolver(const struct asked *asked, const char *why);
+// libunbound gave an answer.
+IO_WAITS struct fact dns_explain_answer(const struct asked *asked, const struct dns_reply *reply);
+// libunbound holds the answer for forged; but where it cannot validate the root either, that says
+// nothing about the domain.
+IO_WAITS struct fact dns_explain_bogus(const struct asked *asked, int ede);
 // libunbound gave up, with SERVFAIL as all it says.
 IO_WAITS struct fact dns_explain_failure(const struct asked *asked);
 // libunbound has said nothing. LOCAL with an errno: all servers refused or cannot be reached.

@@ -337,6 +337,122 @@ static void a_dead_resolver_is_our_own_fault(void **state) {
     script_stop(&script);
 }
 
+// --- A resolver that answers and is of no use --------------------------------------------------
+
+static size_t fail_always(const char *name, unsigned type, unsigned char *reply, size_t len) {
+    reply[3] |= 2; // SERVFAIL
+    return len;
+}
+
+static size_t refuse_always(const char *name, unsigned type, unsigned char *reply, size_t len) {
+    reply[3] |= 5; // REFUSED
+    return len;
+}
+
+static size_t deny_always(const char *name, unsigned type, unsigned char *reply, size_t len) {
+    reply[3] |= 3; // NXDOMAIN, without a word of whose zone
+    return len;
+}
+
+// A closed network's: it knows names of its own, and no root.
+static size_t know_no_root(const char *name, unsigned type, unsigned char *reply, size_t len) {
+    return *name ? misbehave(name, type, reply, len) : refuse_always(name, type, reply, len);
+}
+
+static const char *root_anchor; // NULL: the default
+
+static struct dns_resolver *validating(void) {
+    struct dns_options options = {
+        .servers = &script.address, .n_servers = 1, .trust_anchor = root_anchor};
+    return make(&options);
+}
+
+static void check_useless(struct dns_resolver *resolver, const char *name, const char *part) {
+    struct dns_mx_answer mx;
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    dns_mx(resolver, view_of(name), io_after(8000), &arena, &mx);
+    const struct fact *fact = &mx.answer.fact;
+    assert_int_equal(fact->kind, FACT_KIND_LOCAL);
+    assert_int_equal(fact->detail, FACT_LOCAL_RESOLVER);
+    assert_true(view_find(fact->text, view_of(name)) < fact->text.len);
+    if (view_find(fact->text, view_of(part)) == fact->text.len)
+        fail_msg("%.*s", VIEW_ARG(fact->text));
+    arena_finish(&arena);
+}
+
+static void ask_useless(void *arg) {
+    struct dns_resolver *resolver = validating();
+    check_useless(resolver, "contoso.com", arg);
+    check_useless(resolver, "fabrikam.net", arg);
+    check_useless(resolver, ".", arg);
+    dns_resolver_destroy(resolver);
+}
+
+static void a_useless_resolver_is_our_own_fault(void **state) {
+    (void)state;
+    char path[] = "/tmp/postrider-anchor-XXXXXX";
+    FILE *file = fdopen(mkstemp(path), "w");
+    assert_non_null(file);
+    fputs(". IN DS 20326 8 2 "
+          "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D\n",
+          file);
+    fclose(file);
+    script_start(&script, fail_always);
+    run_fiber(ask_useless, (void *)(uintptr_t) "fails for this and for the root");
+    root_anchor = path;
+    run_fiber(ask_useless, (void *)(uintptr_t) "fails for this and for the root");
+    script_stop(&script);
+    script_start(&script, refuse_always);
+    run_fiber(ask_useless, (void *)(uintptr_t) "refuses this and the root");
+    script_stop(&script);
+    script_start(&script, deny_always);
+    root_anchor = NULL;
+    run_fiber(ask_useless, (void *)(uintptr_t) "denies this name, and the root too");
+    root_anchor = path;
+    script_stop(&script);
+    // It knows every name, and hands out neither keys nor signatures.
+    script_start(&script, misbehave);
+    run_fiber(ask_useless, (void *)(uintptr_t) "not even the root's keys");
+    root_anchor = NULL;
+    script_stop(&script);
+    unlink(path);
+}
+
+static void ask_closed_network(void *arg) {
+    struct dns_resolver *resolver = on_script();
+    check_mx(resolver, "servfail.example.net", "dns servfail rcode 2 ede -1, ttl 0");
+    check_useless(resolver, "refused.example.net", "refuses this and the root");
+    check_mx(resolver, "good.example.net", "10 mx.good.example.net, ttl 77");
+    // Since it answers others, this is about the name.
+    check_mx(resolver, "refused.example.org", "dns refused rcode 5 ede -1, ttl 0");
+    dns_resolver_destroy(resolver);
+}
+
+static size_t deny_what_it_does_not_know(const char *name, unsigned type, unsigned char *reply,
+                                         size_t len) {
+    return strcmp(name, "good") == 0 ? misbehave(name, type, reply, len)
+                                     : deny_always(name, type, reply, len);
+}
+
+static void ask_denying_network(void *arg) {
+    struct dns_resolver *resolver = on_script();
+    check_useless(resolver, "nowhere.example.net", "denies this name, and the root too");
+    check_mx(resolver, "good.example.net", "10 mx.good.example.net, ttl 77");
+    check_mx(resolver, "nowhere.example.org", "dns nxdomain rcode 3 ede -1, ttl 0");
+    dns_resolver_destroy(resolver);
+}
+
+static void resolvers_of_closed_networks_work(void **state) {
+    (void)state;
+    script_start(&script, deny_what_it_does_not_know);
+    run_fiber(ask_denying_network, NULL);
+    script_stop(&script);
+    script_start(&script, know_no_root);
+    run_fiber(ask_closed_network, NULL);
+    script_stop(&script);
+}
+
 // --- Cancel, load, and the file of servers ------------------------------------------------------
 
 static struct dns_resolver *shared;
@@ -474,6 +590,8 @@ int main(void) {
         cmocka_unit_test(a_dead_resolver_is_our_own_fault),
         cmocka_unit_test(one_living_server_is_enough),
         cmocka_unit_test(a_mute_server_is_waited_for),
+        cmocka_unit_test(a_useless_resolver_is_our_own_fault),
+        cmocka_unit_test(resolvers_of_closed_networks_work),
         cmocka_unit_test(questions_can_be_canceled),
         cmocka_unit_test(many_questions_wait_at_once),
         cmocka_unit_test(the_file_of_servers_is_followed),
