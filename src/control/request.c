@@ -213,6 +213,7 @@ IO_WAITS static void reload(const struct control_options *options, const struct 
     buffer_init(&result, 64 << 10);
     json_begin(&json, &result);
     json_object_begin(&json);
+    json_put_int(&json, "schema", 1);
     json_put_string(&json, "restart_needed_for", buffer_view(&text));
     json_object_end(&json);
     accept_result(out, buffer_view(&result));

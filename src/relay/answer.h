@@ -21,8 +21,8 @@ IO_WAITS void relay_show(struct relay *relay, uint32_t rcpt, struct arena *arena
 void relay_put_time(struct json_writer *json, const char *key, io_time at); // IO_NEVER: null
 void relay_put_binding(struct relay *relay, const struct schedule_binding *binding,
                        const struct schedule_domain_info *domain, struct json_writer *json);
-// "status" and "verdict" of the last failure.
-void relay_put_failure(const struct relay_record *failure, struct arena *arena,
+// "status" and "verdict" of the last failure, of mail to `domain` (empty: to several).
+void relay_put_failure(const struct relay_record *failure, struct view domain, struct arena *arena,
                        struct json_writer *json);
 void relay_put_recipient(struct relay *relay, const struct relay_shown *shown, struct arena *arena,
                          struct json_writer *json);

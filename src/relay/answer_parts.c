@@ -101,14 +101,15 @@ void relay_put_binding(struct relay *relay, const struct schedule_binding *bindi
 
 // --- What failed -------------------------------------------------------------------------
 
-void relay_put_failure(const struct relay_record *failure, struct arena *arena,
+void relay_put_failure(const struct relay_record *failure, struct view domain, struct arena *arena,
                        struct json_writer *json) {
     if (failure->fact.kind == FACT_KIND_NONE) {
         json_put_null(json, "status");
         json_put_null(json, "verdict");
         return;
     }
-    struct attempt attempt = {.host = failure->host,
+    struct attempt attempt = {.domain = domain,
+                              .host = failure->host,
                               .peer = failure->peer,
                               .at_ms = failure->tried_ms,
                               .fact = failure->fact};
@@ -199,7 +200,7 @@ void relay_put_recipient(struct relay *relay, const struct relay_shown *shown, s
     relay_put_time(json, "next_attempt", has_time ? binding.until : IO_NEVER);
     json_put_time(json, "expires_at", info->expires_ms);
     relay_put_binding(relay, &binding, &shown->domain, json);
-    relay_put_failure(&shown->failure, arena, json);
+    relay_put_failure(&shown->failure, shown->domain.name, arena, json);
 }
 
 // --- Lanes and domains -------------------------------------------------------------------
@@ -223,6 +224,15 @@ static void put_domains(struct relay *relay, uint32_t lane, struct json_writer *
         domain = schedule_lane_domain(relay->schedule, lane, domain);
     }
     json_array_end(json);
+}
+
+// What is told of a lane is told of its domain, where it has but one.
+static struct view only_domain(struct relay *relay, uint32_t lane,
+                               const struct schedule_lane_info *info) {
+    struct schedule_domain_info domain = {0};
+    if (info->n_domains == 1)
+        schedule_domain(relay->schedule, schedule_lane_domain(relay->schedule, lane, 0), &domain);
+    return domain.name;
 }
 
 static void put_expiry(struct relay *relay, struct view connector, int64_t oldest_ms,
@@ -259,7 +269,7 @@ void relay_put_lane(struct relay *relay, uint32_t number, struct arena *arena,
     bool is_backing_off = lane.binding.kind == SCHEDULE_BIND_LANE_BACKOFF;
     relay_put_time(json, "next_attempt", is_backing_off ? lane.binding.until : IO_NEVER);
     relay_put_binding(relay, &lane.binding, &domain, json);
-    relay_put_failure(&failure, arena, json);
+    relay_put_failure(&failure, only_domain(relay, number, &lane), arena, json);
 }
 
 void relay_put_domain(struct relay *relay, uint32_t number, struct arena *arena,
@@ -293,5 +303,5 @@ void relay_put_domain(struct relay *relay, uint32_t number, struct arena *arena,
     struct schedule_binding binding = {SCHEDULE_BIND_ROUTING,
                                        backs_off ? domain.backoff.until : IO_NEVER};
     relay_put_binding(relay, &binding, &domain, json);
-    relay_put_failure(&failure, arena, json);
+    relay_put_failure(&failure, domain.name, arena, json);
 }
