@@ -309,6 +309,8 @@ bool daemon_reload(void *arg, struct buffer *text) {
         return refuse_reload(&work);
     }
     config_restart_needed(daemon->config, work.config, text);
+    struct address own[DAEMON_OWN_MAX];
+    relay_set_own(daemon->relay, own, daemon_own_addresses(daemon, own));
     relay_reload(daemon->relay, work.config, work.client);
     swap_tls(daemon, work.server, work.client);
     config_unref(work.config);

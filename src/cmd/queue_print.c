@@ -239,6 +239,8 @@ static void print_lane(const json_t *lane) {
     print_time_line("Failing since", lane, "since");
     print_time_line("First expiry", lane, "first_expiry");
     print_line("Status", cmd_string(lane, "status"));
+    print_line("Belongs to", cmd_string(lane, "owner"));
+    print_line("Write to", cmd_string(lane, "contact"));
     putchar('\n');
 }
 

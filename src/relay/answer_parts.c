@@ -235,6 +235,13 @@ static struct view only_domain(struct relay *relay, uint32_t lane,
     return domain.name;
 }
 
+// Who must act where the fault is not ours, and how to reach them, as the configuration says.
+static void put_owner(const struct config_connector *connector, struct json_writer *json) {
+    bool is_known = connector != NULL;
+    json_put_string(json, "owner", is_known ? view_of(connector->owner) : VIEW_NONE);
+    json_put_string(json, "contact", is_known ? view_of(connector->contact) : VIEW_NONE);
+}
+
 static void put_expiry(struct relay *relay, struct view connector, int64_t oldest_ms,
                        struct json_writer *json) {
     const struct config_connector *found = config_connector_named(relay->config, connector);
@@ -256,6 +263,7 @@ void relay_put_lane(struct relay *relay, uint32_t number, struct arena *arena,
     json_put_string(json, "kind", VIEW("lane"));
     json_put_string(json, "connector", lane.connector);
     json_put_string(json, "destination", relay_lane_site(lane.key));
+    put_owner(config_connector_named(relay->config, lane.connector), json);
     put_domains(relay, number, json);
     json_put_int(json, "n_domains", lane.n_domains);
     json_put_int(json, "waiting", lane.n_rcpts);
@@ -286,6 +294,7 @@ void relay_put_domain(struct relay *relay, uint32_t number, struct arena *arena,
     json_put_string(json, "kind", VIEW("routing"));
     json_put_string(json, "connector", connector ? view_of(connector->name) : VIEW_NONE);
     json_put_string(json, "destination", domain.name);
+    put_owner(connector, json);
     json_key(json, "domains");
     json_array_begin(json);
     json_add_string(json, domain.name);

@@ -50,6 +50,14 @@ static void make_schedule(struct relay *relay) {
     relay->schedule = schedule_create(&options, io_now(), io_wall_ms());
 }
 
+// In place: a routing that waits may hold the array.
+void relay_set_own(struct relay *relay, const struct address *own, size_t n_own) {
+    ASSERT(n_own <= RELAY_OWN_MAX);
+    for (size_t i = 0; i < RELAY_OWN_MAX; i++)
+        relay->own[i] = i < n_own ? own[i] : (struct address){0};
+    relay->n_own = n_own;
+}
+
 struct relay *relay_create(const struct relay_options *options) {
     ASSERT(options->n_loops > 0 && options->config != NULL && options->ledger != NULL);
     struct relay *relay = mem_alloc_zero(sizeof *relay);
@@ -61,9 +69,8 @@ struct relay *relay_create(const struct relay_options *options) {
     relay->config = config_ref(options->config);
     relay->newest = config_ref(options->config);
     relay->tls = options->tls ? tls_context_ref(options->tls) : NULL;
-    relay->own = mem_alloc((options->n_own + 1) * sizeof *relay->own);
-    for (size_t i = 0; i < options->n_own; i++)
-        relay->own[i] = options->own[i];
+    relay->own = mem_alloc_zero(RELAY_OWN_MAX * sizeof *relay->own);
+    relay_set_own(relay, options->own, options->n_own);
     pthread_mutex_init(&relay->mutex, NULL);
     io_random_bytes(relay->hash_key, sizeof relay->hash_key);
     relay->memory = deliver_memory_create();

@@ -20,6 +20,8 @@
 
 struct relay;
 
+enum { RELAY_OWN_MAX = 1024 }; // addresses that we listen on
+
 struct relay_options {
     struct config *config; // counted by the relay
     struct ledger *ledger;
@@ -46,6 +48,8 @@ void relay_destroy(struct relay *relay); // stopped, or never started; serve/ ha
 
 // From any thread.
 void relay_reload(struct relay *relay, struct config *config, struct tls_context *tls);
+// The listeners changed. On the home loop's thread.
+void relay_set_own(struct relay *relay, const struct address *own, size_t n_own);
 struct config *relay_config(struct relay *relay); // the newest, counted for the caller
 
 // --- Hooks for serve/ (any session's loop; they do not wait) -----------------------------

@@ -136,7 +136,8 @@ struct relay_batch {
 // --- The relay ---------------------------------------------------------------------------
 struct relay {
     struct relay_options options;
-    struct address *own;
+    struct address *own; // RELAY_OWN_MAX of them
+    size_t n_own;
     struct io_loop *home;
     uint64_t hash_key[2];
     struct schedule *schedule;

@@ -126,7 +126,7 @@ static void route_run(void *arg) {
     struct routing *routing = arg;
     struct relay *relay = routing->relay;
     struct router router = {
-        .resolver = relay->options.resolver, .own = relay->own, .n_own = relay->options.n_own};
+        .resolver = relay->options.resolver, .own = relay->own, .n_own = relay->n_own};
     struct route *route =
         route_resolve(&router, routing->config, view_of(routing->name), io_after(RELAY_ROUTE_MS));
     if (fact_is_ok(&route->fact) && route->connector != NULL && route->n_hosts > 0)

@@ -12,7 +12,7 @@ from harness import Relay, Sink, free_port, smart_host, wait_for
 class Refused(unittest.TestCase):
     def test_why_names_everything(self):
         port = free_port()
-        with Relay(smart_host(port)) as relay:
+        with Relay(smart_host(port, 'owner = "partner"  contact = "postmaster@contoso.com"')) as relay:
             ident = relay.send(recipients=("somebody@contoso.com",))
             wait_for(lambda: relay.ask("queue")["lanes"][0].get("verdict"))
             answer = relay.ask("why", ident)
@@ -35,7 +35,7 @@ class Refused(unittest.TestCase):
             self.assertIn(message["binding"]["kind"], ("lane-backoff", "retry-time"))
             self.assertTrue(wait_for(lambda: relay.ask("why", ident)["messages"][0]["attempts"]))
             text = relay.run("why", "contoso.com").stdout
-            for wanted in ("450 4.4.316", "127.0.0.1", "connect", "Next attempt", "Expires", "What to do"):
+            for wanted in ("partner", "postmaster@contoso.com", "450 4.4.316", "127.0.0.1", "connect", "Next attempt", "Expires", "What to do"):
                 self.assertIn(wanted, text)
             line = relay.run("queue").stdout
             self.assertIn("450 4.4.316", line)
