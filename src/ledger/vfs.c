@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// SQLite takes a path apart from the root down before it opens it. The relay gives up root after it was
-// started, and may then be unable to look into a folder above its own (/root, a home directory),
-// though every name relative to the working directory is open to it. So paths are taken as given.
+// SQLite takes a path apart from the root down before it opens it. The relay gives up root after it
+// was started, and may then be unable to look into a folder above its own (/root, a home
+// directory), though every name relative to the working directory is open to it. So paths are
+// taken as given.
 #include "ledger/store.h"
 
 #include <pthread.h>
