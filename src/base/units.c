@@ -113,6 +113,18 @@ static bool take_fraction(struct view *rest, int64_t *fraction_ms) {
     return true;
 }
 
+bool units_from_civil(const struct units_civil *c, int64_t *wall_ms) {
+    if (c->year < 1 || c->year > 9999 || c->month < 1 || c->month > 12 || c->day < 1 ||
+        c->day > days_in_month(c->year, c->month))
+        return false;
+    if (c->hour < 0 || c->hour > 23 || c->minute < 0 || c->minute > 59 || c->second < 0 ||
+        c->second > 60)
+        return false;
+    *wall_ms = days_from_civil(c->year, c->month, c->day) * day + c->hour * hour +
+               c->minute * minute + c->second * second;
+    return true;
+}
+
 bool units_parse_time(struct view text, int64_t *wall_ms) {
     int64_t year, month, dom, hh, mm, ss, offset = 0, fraction_ms = 0;
     bool well =

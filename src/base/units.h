@@ -13,6 +13,12 @@ size_t units_format_time(int64_t wall_ms, char *out, size_t size);
 size_t units_format_mail_date(int64_t wall_ms, char *out, size_t size);
 // RFC 3339 with any offset; false when it is none.
 bool units_parse_time(struct view text, int64_t *wall_ms);
+// A date of the Gregorian calendar in UTC, for readers of other systems' times.
+struct units_civil {
+    int year, month, day, hour, minute, second; // month and day from 1
+};
+// False when there is no such time; a leap second counts as the second after it.
+bool units_from_civil(const struct units_civil *civil, int64_t *wall_ms);
 // Coarse and readable: "45 s", "12 min", "3 h 20 min", "2 d 4 h".
 size_t units_format_duration(int64_t duration_ms, char *out, size_t size);
 // "500ms", "30s", "1m", "4h", "5d", "2w", or several after one another ("1h30m"); zero alone is

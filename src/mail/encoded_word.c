@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Encoded words (RFC 2047), read only as far as a notice needs them: to show the subject of the
-// message that it is about.
+// Encoded words (RFC 2047): to show people the subject of a message, and what another system wrote.
+#include "mail/transfer.h"
 #include "mail/write.h"
 
 struct encoded_word {
@@ -24,76 +24,15 @@ static size_t word_parse(struct view from, struct encoded_word *word) {
     return (size_t)(rest.ptr + end + 2 - from.ptr);
 }
 
-static int base64_value(char c) {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (ascii_is_digit(c))
-        return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-static void decode_base64(struct view text, struct buffer *out) {
-    unsigned bits = 0, n_bits = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        int value = base64_value(text.ptr[i]);
-        if (value < 0)
-            continue;
-        bits = (bits << 6 | (unsigned)value) & 0xffff;
-        n_bits += 6;
-        if (n_bits >= 8) {
-            n_bits -= 8;
-            buffer_append_char(out, (char)(bits >> n_bits & 0xff));
-        }
-    }
-}
-
-static int hex_value(char c) {
-    if (ascii_is_digit(c))
-        return c - '0';
-    c = ascii_lower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static void decode_quoted(struct view text, struct buffer *out) {
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i] == '_' ? ' ' : text.ptr[i];
-        if (c == '=' && text.len - i > 2 && hex_value(text.ptr[i + 1]) >= 0 &&
-            hex_value(text.ptr[i + 2]) >= 0) {
-            c = (char)(hex_value(text.ptr[i + 1]) * 16 + hex_value(text.ptr[i + 2]));
-            i += 2;
-        }
-        buffer_append_char(out, c);
-    }
-}
-
-static bool put_charset(struct view charset, struct view bytes, struct buffer *out) {
-    if (view_equals_nocase(charset, VIEW("utf-8")) ||
-        view_equals_nocase(charset, VIEW("us-ascii"))) {
-        buffer_append_view(out, bytes);
-        return true;
-    }
-    if (!view_equals_nocase(charset, VIEW("iso-8859-1")))
-        return false;
-    for (size_t i = 0; i < bytes.len; i++) {
-        unsigned char c = (unsigned char)bytes.ptr[i];
-        if (c >= 0x80)
-            buffer_append_char(out, (char)(0xc0 | c >> 6));
-        buffer_append_char(out, (char)(c >= 0x80 ? 0x80 | (c & 0x3f) : c));
-    }
-    return true;
-}
-
 static bool put_word(const struct encoded_word *word, struct buffer *out) {
     struct buffer bytes;
     buffer_init(&bytes, size_max(word->text.len, 1));
     bool is_known = word->encoding == 'b' || word->encoding == 'q';
     if (word->encoding == 'b')
-        decode_base64(word->text, &bytes);
+        mail_decode_base64(word->text, &bytes);
     else if (word->encoding == 'q')
-        decode_quoted(word->text, &bytes);
-    is_known = is_known && put_charset(word->charset, buffer_view(&bytes), out);
+        mail_decode_quoted(word->text, true, &bytes);
+    is_known = is_known && mail_charset_append(word->charset, buffer_view(&bytes), out);
     buffer_finish(&bytes);
     return is_known;
 }

@@ -90,6 +90,51 @@ bool mail_header_find(struct view header, struct view name, size_t nth, struct a
 // Bytes up to and including the empty line; `message.len` when there is none.
 size_t mail_header_len(struct view message);
 
+// --- What readers of other people's mail need ---------------------------------------------------
+// Views into a header: the name as written, the value still folded.
+struct mail_field {
+    struct view name, value;
+};
+// Takes the next field off `rest`; false at the end of the header. Lines that begin no field are
+// passed over, the "From " line of a mailbox file among them.
+bool mail_field_take(struct view *rest, struct mail_field *field);
+// A folded value in one line, trimmed. It comes back uncopied where nothing is folded.
+struct view mail_unfold(struct view value, struct arena *arena);
+// Unfolded, with its encoded words (RFC 2047) as UTF-8; what cannot be decoded stays as written.
+struct view mail_field_text(struct view value, struct arena *arena);
+// The address in "Name <user@example.org> (comment)", "rfc822; user@example.org" or a bare one,
+// without brackets; empty when there is none.
+struct view mail_address_find(struct view value);
+// The date of a field (RFC 5322 3.3, the obsolete forms, and asctime's); false when it is none.
+bool mail_date_parse(struct view text, int64_t *wall_ms);
+
+// Minimal MIME (RFC 2045, RFC 2046): which parts a message has, and their text. Nothing is refused:
+// where the structure is broken, what is there becomes a part of its own.
+enum { MAIL_PARTS_MAX = 64, MAIL_PART_DEPTH_MAX = 8 };
+
+struct mail_part {
+    struct view header, body; // as they stand in the message
+    struct view type;         // "text/plain" in small letters, by RFC 2045 5.2 where none is said
+    struct view charset, report_type, name; // of the Content-Type; empty: not said
+    struct view encoding;                   // Content-Transfer-Encoding as written
+    bool is_typed;                          // the header has a Content-Type
+    bool is_attachment;                     // Content-Disposition says so
+    unsigned depth;                         // zero: the message itself
+};
+
+struct mail_parts {
+    struct mail_part parts[MAIL_PARTS_MAX];
+    size_t n;
+    bool is_cut; // there were more parts, or deeper ones
+};
+
+// The parts in the order in which they stand, a multipart before what it holds. Messages inside
+// (message/rfc822) are leaves: read their body in turn. Texts of the fields come from `arena`.
+void mail_parts_read(struct view message, struct arena *arena, struct mail_parts *parts);
+// The body decoded (base64, quoted-printable, uuencode) and as UTF-8 with LF line ends, cut at
+// about `max` bytes. It may point into the message where nothing had to change.
+struct view mail_part_text(const struct mail_part *part, size_t max, struct arena *arena);
+
 // --- What a relay writes ------------------------------------------------------------------------
 struct mail_received { // RFC 5321 4.4
     struct view client_name;
