@@ -93,8 +93,12 @@ enum cause cause_of_attempt(const struct fact *fact, const struct attempt *attem
 // What another mail system wrote about a failure of its own ("lost connection with h[a] while
 // sending RCPT TO", "450 4.2.0 Greylisted", "Socket error code 10061"), as the fact behind it. A
 // quoted reply becomes FACT_KIND_REPLY with its text as a view into `words`. False where the words
-// are not known.
+// are not known. (A refusal told without its code is a FACT_KIND_REPLY with reply_code 0: judged by
+// its enhanced code and words.)
 bool fact_of_words(struct view words, struct fact *fact);
+
+// The step that such words speak of ("in reply to RCPT TO command"), else FACT_STAGE_UNKNOWN.
+enum fact_stage fact_stage_of_words(struct view words);
 
 // True when the recipient ends with this fact now: null MX, NXDOMAIN or no data of the recipient
 // domain, a proven loop, 5xx from MAIL on. `of_recipient_domain` is false for smart hosts and MX

@@ -172,6 +172,17 @@ static bool enhanced_matches(struct view pattern, const struct enhanced *enhance
            enhanced->detail >= (int)from && enhanced->detail <= (int)to;
 }
 
+// What was told without its code is judged by words, and by the class of the enhanced code.
+static bool code_fits(const struct dialect *row, const struct said *said) {
+    if (said->code)
+        return said->code >= row->codes.from && said->code <= row->codes.to;
+    int class = said->enhanced.class;
+    bool says_more = row->pattern.len || row->enhanced.len;
+    bool needs_code = row->codes.to - row->codes.from < 99;
+    return says_more && !needs_code &&
+           (class == 0 || (class >= row->codes.from / 100 && class <= row->codes.to / 100));
+}
+
 static bool row_holds(const struct dialect *row, const struct said *said,
                       const struct triples *triples) {
     // Most rows end here: the first letters of the pattern are nowhere in the text.
@@ -179,7 +190,7 @@ static bool row_holds(const struct dialect *row, const struct said *said,
         return false;
     if (row->speaker != SPEAKER_ANY && row->speaker != said->speaker)
         return false;
-    if (said->code < row->codes.from || said->code > row->codes.to)
+    if (!code_fits(row, said))
         return false;
     if (said->words_only && row->pattern.len == 0 && row->speaker == SPEAKER_ANY)
         return false;

@@ -199,7 +199,10 @@ static enum cause of_reply_at(enum fact_stage stage, bool is_permanent) {
 }
 
 static enum cause general_cause(const struct fact *fact) {
-    enum cause general = of_reply_at(fact->stage, fact->reply_code / 100 == 5);
+    int class = fact->reply_code ? fact->reply_code / 100 : fact->enhanced[0];
+    if (class == 0) // words that nobody knows, and no code
+        return CAUSE_UNKNOWN;
+    enum cause general = of_reply_at(fact->stage, class == 5);
     // RFC 4954 4: 504 says that the mechanism is not known.
     if (fact->stage == FACT_STAGE_AUTH && fact->reply_code == 504)
         return CAUSE_AUTH_MECHANISM;
@@ -274,7 +277,8 @@ enum cause cause_of_attempt(const struct fact *fact, const struct attempt *attem
 // command was about. Before MAIL a refusal speaks about the host, and another may do.
 static bool reply_is_permanent(const struct fact *fact) {
     bool before_mail = fact->stage > FACT_STAGE_UNKNOWN && fact->stage < FACT_STAGE_MAIL;
-    return fact->reply_code / 100 == 5 && !before_mail;
+    int class = fact->reply_code ? fact->reply_code / 100 : fact->enhanced[0];
+    return class == 5 && !before_mail;
 }
 
 bool fact_is_permanent(const struct fact *fact, bool of_recipient_domain) {

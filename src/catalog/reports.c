@@ -142,6 +142,22 @@ static bool find_report(struct view words, struct view text, const struct triple
     return false;
 }
 
+static enum fact_stage phase_in(struct view words, struct view text,
+                                const struct triples *triples) {
+    if (view_find_nocase(words, VIEW("refused to talk to me")) < words.len)
+        return FACT_STAGE_GREETING;
+    return phase_of(text, triples);
+}
+
+enum fact_stage fact_stage_of_words(struct view words) {
+    struct plain_text plain;
+    struct triples triples;
+    words = view_take(words, 4 * FACT_TEXT_BYTES_MAX);
+    plain_text_from(words, &plain);
+    triples_of(plain_text_view(&plain), &triples);
+    return phase_in(words, plain_text_view(&plain), &triples);
+}
+
 bool fact_of_words(struct view words, struct fact *fact) {
     struct plain_text plain;
     struct triples triples;
@@ -150,9 +166,7 @@ bool fact_of_words(struct view words, struct fact *fact) {
     plain_text_from(words, &plain);
     struct view text = plain_text_view(&plain);
     triples_of(text, &triples);
-    enum fact_stage phase = phase_of(text, &triples);
-    if (view_find_nocase(words, VIEW("refused to talk to me")) < words.len)
-        phase = FACT_STAGE_GREETING;
+    enum fact_stage phase = phase_in(words, text, &triples);
     if (!find_quoted_reply(words, quote_marks, ARRAY_LEN(quote_marks), fact) &&
         !find_report(words, text, &triples, fact) &&
         !find_quoted_reply(words, inner_marks, ARRAY_LEN(inner_marks), fact) &&

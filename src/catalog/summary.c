@@ -123,25 +123,34 @@ struct view fact_describe(const struct fact *fact, struct arena *arena) {
 }
 
 // --- The sentence ------------------------------------------------------------------------------
+// " after 31 ms"; nothing where somebody else's text did not tell how long it took.
+static struct view span_clause(const char *word, int64_t duration_ms, struct arena *arena) {
+    struct view span = span_words(duration_ms, arena);
+    return duration_ms ? arena_printf(arena, " %s %.*s", word, VIEW_ARG(span)) : VIEW("");
+}
+
 static struct view of_connection(const struct fact *fact, const struct cast *cast,
                                  struct arena *arena) {
-    struct view span = span_words(fact->elapsed_ms, arena);
+    struct view span = span_clause("after", fact->elapsed_ms, arena);
     if (fact->sys_errno == ECONNREFUSED)
-        return arena_printf(arena, "%.*s refused the connection after %.*s",
-                            VIEW_ARG(cast->endpoint), VIEW_ARG(span));
+        return arena_printf(arena, "%.*s refused the connection%.*s", VIEW_ARG(cast->endpoint),
+                            VIEW_ARG(span));
     if (fact->sys_errno == ETIMEDOUT || fact->kind == FACT_KIND_SILENT) {
-        span = span_words(waited_ms(fact), arena);
-        return arena_printf(arena, "%.*s did not answer our call within %.*s",
-                            VIEW_ARG(cast->endpoint), VIEW_ARG(span));
+        span = span_clause("within", waited_ms(fact), arena);
+        return arena_printf(arena, "%.*s did not answer our call%.*s", VIEW_ARG(cast->endpoint),
+                            VIEW_ARG(span));
     }
     struct view words = number_errno_words(fact->sys_errno);
-    return arena_printf(arena, "The call to %.*s failed after %.*s: %.*s", VIEW_ARG(cast->endpoint),
+    return arena_printf(arena, "The call to %.*s failed%.*s: %.*s", VIEW_ARG(cast->endpoint),
                         VIEW_ARG(span), VIEW_ARG(words));
 }
 
 static struct view of_reply(const struct fact *fact, const struct verdict *verdict,
                             const struct cast *cast, struct arena *arena) {
     struct view title = cause_info(verdict->cause)->title;
+    if (fact->reply_code == 0) // reported in words, without the reply
+        return arena_printf(arena, "%.*s did not take the mail: %.*s", VIEW_ARG(cast->endpoint),
+                            VIEW_ARG(title));
     struct view line = reply_line(fact, arena);
     struct view code = view_take(line, view_find(line, VIEW(" ")));
     struct enhanced e;

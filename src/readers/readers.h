@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// What other systems wrote about their mail, as facts: bounces, delay notices, error lines and
+// queue listings. The readers conclude nothing of their own: they find what is said, keep it apart
+// from what follows from it, and leave the meaning to the catalogue.
+//
+// A failure is always read from its words by one function, reader_words_read, whether it stands in
+// a bounce, on a command line, in a queue or in a log: the same text gives the same cause. No I/O;
+// all views point into the text that was given or into the caller's arena.
+#ifndef READERS_READERS_H
+#define READERS_READERS_H
+
+#include "catalog/catalog.h"
+
+// --- Words --------------------------------------------------------------------------------------
+// What one system says about one failure: Postfix "host h[a] said: 450 4.2.0 ... (in reply to RCPT
+// TO command)", Exim "defer (-18) H=h [a]: ...", Sendmail "Deferred: ...", Exchange
+// "[{LED=...};...]", a Diagnostic-Code, a Winsock or errno number.
+struct reader_words {
+    struct fact fact;     // FACT_KIND_NONE: the words are not known
+    struct view text;     // the failure itself, without what was put around it
+    struct view code;     // the reply code as it stands there, "550"; empty: none is said
+    struct view enhanced; // the enhanced code as it stands there; empty: none is said
+    struct view host;     // the server that it is about, as named; may be empty
+    struct address peer;  // its address, where one is named
+    int64_t at_ms;        // of the attempt, where the words hold it (LRT); zero: not said
+    bool is_suppression;  // repeats an earlier failure: nothing was tried
+};
+// False where the words mean nothing known; `text`, `code` and `enhanced` are filled all the same.
+bool reader_words_read(struct view text, struct reader_words *words);
+// The cause, with the server that said it taken into account.
+enum cause reader_words_cause(const struct reader_words *words);
+
+// --- Readings -----------------------------------------------------------------------------------
+enum reader_kind {
+    READER_OTHER, // nothing about a delivery
+    READER_BOUNCE,
+    READER_DELAY,
+    READER_AUTO_REPLY,
+    READER_FEEDBACK, // a complaint or an authentication report (RFC 5965)
+    READER_LINE,
+    READER_QUEUE,
+    READER_KIND_COUNT
+};
+struct view reader_kind_word(enum reader_kind kind); // "auto-reply"
+
+enum reader_action { // RFC 3464 2.3.3
+    READER_ACTION_UNSAID,
+    READER_ACTION_FAILED,
+    READER_ACTION_DELAYED,
+    READER_ACTION_DELIVERED,
+    READER_ACTION_RELAYED,
+    READER_ACTION_EXPANDED,
+    READER_ACTION_COUNT
+};
+struct view reader_action_word(enum reader_action action); // empty for UNSAID
+
+struct reader_recipient {
+    struct view address;       // as reported, without brackets; empty: not said
+    struct view original;      // Original-Recipient or "expanded from", where it differs
+    enum reader_action action; // as reported
+    struct view status;        // the Status field as reported, "5.1.1"; empty: none
+    struct reader_words words; // what was said about it
+    struct view evidence;      // where that stands: "Diagnostic-Code of the delivery report"
+    int64_t first_attempt_ms, last_attempt_ms, retry_until_ms; // zero: not said
+};
+
+enum { READER_RECIPIENTS_MAX = 1000, READER_TEXT_BYTES_MAX = 256 << 10 };
+
+struct reader_reading {
+    enum reader_kind kind;
+    struct view reporting_server; // who wrote it
+    struct view message_id;       // of the mail that it is about
+    struct view subject, sender;  // of that mail
+    struct reader_recipient *recipients;
+    size_t n_recipients;
+    bool is_cut; // there were more recipients than are kept
+};
+
+// A message as it stands in a file: CRLF, LF or CR ends its lines. Always fills `reading`; what is
+// no report becomes READER_OTHER without recipients.
+void reader_mail_read(struct view message, struct arena *arena, struct reader_reading *reading);
+// The next message of a mailbox file ("From " lines between empty lines), taken off `rest`; a file
+// with a single message, with or without such a line, gives that one. False at the end.
+bool reader_mailbox_take(struct view *rest, struct view *message);
+// One line: a bare error, or a line of a log.
+void reader_line_read(struct view line, struct arena *arena, struct reader_reading *reading);
+
+// The enhanced code as reported: the reply's own before the Status field.
+struct view reader_reported_enhanced(const struct reader_recipient *recipient);
+// The meaning, composed in `arena`.
+void reader_verdict(const struct reader_reading *reading, const struct reader_recipient *recipient,
+                    struct arena *arena, struct verdict *verdict);
+// The name that Sisimai gives to such a reason: "userunknown".
+struct view reader_sisimai_name(const struct reader_reading *reading,
+                                const struct reader_recipient *recipient);
+// The name of a cause alone; empty for none.
+struct view reader_sisimai_default(enum cause cause);
+
+#endif

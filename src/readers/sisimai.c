@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// The reason names that users of Sisimai know. They are a view of our causes; where Sisimai divides
+// one cause in two, what divides it is the step or the words, as its own pages say.
+#include "readers/readers.h"
+
+static const struct {
+    struct view name;
+} names[CAUSE_COUNT] = {
+    [CAUSE_NONE] = {{"delivered", 9}},
+#define NAME(cause_, name_) [CAUSE_##cause_] = {{"" name_, sizeof(name_) - 1}},
+#define WORDS(cause, words, name)
+#include "readers/sisimai.inc"
+#undef WORDS
+#undef NAME
+};
+
+struct view reader_sisimai_default(enum cause cause) {
+    ASSERT((unsigned)cause < CAUSE_COUNT);
+    return names[cause].name;
+}
+
+// Where the words decide between two reasons.
+static const struct {
+    enum cause cause;
+    struct view words, name;
+} by_words[] = {
+#define WORDS(cause_, words_, name_)                                                               \
+    {CAUSE_##cause_, {"" words_, sizeof(words_) - 1}, {"" name_, sizeof(name_) - 1}},
+#define NAME(cause, name)
+#include "readers/sisimai.inc"
+#undef NAME
+#undef WORDS
+};
+
+static bool has_subject(struct view enhanced, char subject) {
+    return enhanced.len > 3 && enhanced.ptr[2] == subject;
+}
+
+static struct view find_words(enum cause cause, const struct reader_recipient *recipient) {
+    struct view text = recipient->words.text;
+    for (size_t i = 0; i < ARRAY_LEN(by_words); i++)
+        if (by_words[i].cause == cause && view_find_nocase(text, by_words[i].words) < text.len)
+            return by_words[i].name;
+    return VIEW_NONE;
+}
+
+// "filtered" is a recipient that is refused, but not at RCPT: the mailbox may well exist.
+static struct view of_user_unknown(const struct reader_recipient *recipient) {
+    struct view enhanced = reader_reported_enhanced(recipient);
+    enum fact_stage stage = recipient->words.fact.stage;
+    if (stage == FACT_STAGE_RCPT || has_subject(enhanced, '1') || has_subject(enhanced, '5'))
+        return VIEW("userunknown");
+    struct view name = find_words(CAUSE_USER_UNKNOWN, recipient);
+    return name.len ? name : VIEW("filtered");
+}
+
+static struct view by_step(enum cause cause, const struct reader_recipient *recipient) {
+    struct view enhanced = reader_reported_enhanced(recipient);
+    enum fact_stage stage = recipient->words.fact.stage;
+    bool is_content = cause == CAUSE_CONTENT_FORMAT || cause == CAUSE_HEADER_LIMIT;
+    if (cause == CAUSE_USER_UNKNOWN)
+        return of_user_unknown(recipient);
+    if (cause == CAUSE_SIZE_LIMIT && has_subject(enhanced, '2'))
+        return VIEW("exceedlimit");
+    if (is_content && has_subject(enhanced, '6'))
+        return VIEW("contenterror");
+    if (cause == CAUSE_POLICY_REFUSED && stage == FACT_STAGE_MAIL)
+        return VIEW("rejected");
+    if (cause == CAUSE_UNKNOWN && recipient->action == READER_ACTION_DELAYED)
+        return VIEW("expired");
+    return find_words(cause, recipient);
+}
+
+struct view reader_sisimai_name(const struct reader_reading *reading,
+                                const struct reader_recipient *recipient) {
+    if (reading->kind == READER_FEEDBACK)
+        return VIEW("feedback");
+    if (reading->kind == READER_AUTO_REPLY)
+        return VIEW("vacation");
+    if (recipient->action == READER_ACTION_DELIVERED ||
+        recipient->action == READER_ACTION_RELAYED || recipient->action == READER_ACTION_EXPANDED)
+        return VIEW("delivered");
+    enum cause cause = reader_words_cause(&recipient->words);
+    struct view name = by_step(cause, recipient);
+    return name.len ? name : reader_sisimai_default(cause);
+}
