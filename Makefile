@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Two commands carry a newcomer: `make run` and `make test`. The rest is for people who work here.
-.PHONY: help build run test unit sim crash system tidy asan tsan fuzz-smoke bench format install clean
+.PHONY: help build run test unit sim crash system tidy asan tsan fuzz-smoke corpus bench format install clean
 
 BUILD ?= build
 SEEDS ?= 300
@@ -16,6 +16,7 @@ help:
 	@echo "make bench       relay and queue figures beside Postfix"
 	@echo "make asan tsan   the tests under AddressSanitizer and UBSan, under ThreadSanitizer"
 	@echo "make fuzz-smoke  every fuzz target for a short while"
+	@echo "make corpus CORPUS=DIR   bounces of a folder against its labels.json"
 	@echo "make tidy        layers, sizes, banned calls; make format: clang-format"
 	@echo "make install     program, man pages and unit file below PREFIX (/usr/local)"
 
@@ -72,6 +73,10 @@ FUZZ_SECONDS ?= 10
 fuzz-smoke: build-fuzz/build.ninja
 	@ninja -C build-fuzz
 	@tools/fuzz_smoke build-fuzz $(FUZZ_SECONDS)
+
+corpus: build-test/build.ninja
+	@ninja -C build-test tools/corpus >/dev/null
+	@build-test/tools/corpus $(CORPUS)
 
 bench:
 	@tools/need build run test

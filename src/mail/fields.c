@@ -102,7 +102,9 @@ static size_t domain_end(struct view text, size_t from) {
 struct view mail_address_find(struct view value) {
     for (size_t at = view_find_char(value, '@'); at < value.len;) {
         size_t from = local_part_begin(value, at), end = domain_end(value, at + 1);
-        if (from < at && end > at + 1)
+        // "a@b"@example.org: this one is quoted, and part of the local part.
+        bool is_quoted = end + 1 < value.len && value.ptr[end] == '"' && value.ptr[end + 1] == '@';
+        if (from < at && end > at + 1 && !is_quoted)
             return view_take(view_skip(value, from), end - from);
         at += 1 + view_find_char(view_skip(value, at + 1), '@');
     }

@@ -34,8 +34,6 @@ static struct view take_value(struct view *rest) {
     size_t end = view_find_char(*rest, ';');
     value = view_trim(view_take(*rest, end));
     *rest = view_skip(*rest, end);
-    // A parameter that follows without its semicolon ends the value, except in a boundary, which
-    // may hold anything that its sender forgot to quote.
     return value;
 }
 
@@ -95,23 +93,28 @@ static void read_header(struct mail_part *part, struct arena *arena, struct divi
 }
 
 // --- Boundaries ----------------------------------------------------------------------------------
-// The next line "--boundary" or "--boundary--" in `body`: where it begins, where the line after it
-// does. RFC 2046 5.1.1: blanks may follow.
-static bool find_boundary(struct view body, struct view boundary, size_t *at, size_t *after) {
+struct delimiter {
+    size_t at, after; // where its line begins, where the next one does
+    bool is_last;     // "--boundary--"
+};
+
+// The next line "--boundary" or "--boundary--" in `body`. RFC 2046 5.1.1: blanks may follow.
+static bool find_delimiter(struct view body, struct view boundary, struct delimiter *found) {
     for (size_t from = 0; from < body.len;) {
-        size_t found = from + view_find(view_skip(body, from), boundary);
-        if (found >= body.len)
+        size_t at = from + view_find(view_skip(body, from), boundary);
+        if (at >= body.len)
             return false;
-        from = found + 1;
-        bool is_line = found >= 2 && body.ptr[found - 1] == '-' && body.ptr[found - 2] == '-' &&
-                       (found == 2 || body.ptr[found - 3] == '\n');
-        struct view tail = view_skip(body, found + boundary.len);
+        from = at + 1;
+        bool is_line = at >= 2 && body.ptr[at - 1] == '-' && body.ptr[at - 2] == '-' &&
+                       (at == 2 || body.ptr[at - 3] == '\n');
+        struct view tail = view_skip(body, at + boundary.len);
         size_t line_len = view_find_char(tail, '\n');
         struct view rest = view_trim(view_take(tail, line_len));
-        if (!is_line || !(rest.len == 0 || view_equals(rest, VIEW("--"))))
+        found->is_last = view_equals(rest, VIEW("--"));
+        if (!is_line || !(rest.len == 0 || found->is_last))
             continue;
-        *at = found - 2;
-        *after = size_min(found + boundary.len + line_len + 1, body.len);
+        found->at = at - 2;
+        found->after = size_min(at + boundary.len + line_len + 1, body.len);
         return true;
     }
     return false;
@@ -150,19 +153,20 @@ static struct mail_part *add_part(struct reading *reading, struct view bytes, un
 
 // A body whose end was lost goes to the end of what there is. False where no part begins at all.
 static bool cut_body(struct view body, struct view boundary, struct view *pieces, size_t *n) {
-    size_t at, after, size = *n;
+    struct delimiter next = {0};
+    size_t size = *n;
     *n = 0;
-    if (boundary.len == 0 || !find_boundary(body, boundary, &at, &after))
+    if (boundary.len == 0 || !find_delimiter(body, boundary, &next))
         return false;
-    body = view_skip(body, after);
-    while (*n < size && body.len) {
-        bool has_next = find_boundary(body, boundary, &at, &after);
-        struct view piece = has_next ? without_last_line_end(view_take(body, at)) : body;
+    body = view_skip(body, next.after);
+    while (*n < size && body.len && !next.is_last) {
+        bool has_next = find_delimiter(body, boundary, &next);
+        struct view piece = has_next ? without_last_line_end(view_take(body, next.at)) : body;
         if (view_trim(piece).len)
             pieces[(*n)++] = piece;
         if (!has_next)
             break;
-        body = view_skip(body, after);
+        body = view_skip(body, next.after);
     }
     return *n > 0;
 }

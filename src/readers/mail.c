@@ -305,7 +305,6 @@ static void read_auto_reply(struct reader_report *report) {
 }
 
 static void read_report(struct reader_report *report) {
-    take_parts(report);
     if (is_complaint(report)) {
         report->reading->kind = READER_FEEDBACK;
         reader_original_read(report);
@@ -328,22 +327,43 @@ static void skip_mailbox_line(struct view *message) {
         *message = view_skip(*message, view_find_char(*message, '\n') + 1);
 }
 
+// Sent by a mail system, not by a person who forwards what one sent.
+static bool is_systems_own(const struct reader_report *report) {
+    return is_from_daemon(&report->head) || has_null_path(&report->head) ||
+           report->head.failed.len || report->delivery_status.len || report->feedback.len;
+}
+
+static bool is_answer(const struct reader_reading *reading) {
+    return reading->kind == READER_BOUNCE || reading->kind == READER_DELAY ||
+           reading->kind == READER_FEEDBACK;
+}
+
+static struct reader_report *open_report(struct view message, struct arena *arena,
+                                         struct reader_reading *reading) {
+    struct reader_report *report = arena_alloc(arena, sizeof(*report));
+    if (!report)
+        return NULL;
+    skip_mailbox_line(&message);
+    *report = (struct reader_report){.arena = arena, .reading = reading};
+    reader_head_read(view_take(message, mail_header_len(message)), arena, &report->head);
+    mail_parts_read(message, arena, &report->parts);
+    take_parts(report);
+    return report;
+}
+
 void reader_mail_read(struct view message, struct arena *arena, struct reader_reading *reading) {
+    struct reader_report *reports[ENCLOSED_MAX + 1];
+    size_t n = 0;
     *reading = (struct reader_reading){.kind = READER_OTHER};
     message = with_line_ends(message, arena);
-    // A bounce that somebody forwarded is the report that counts.
-    for (int i = 0; i <= ENCLOSED_MAX; i++) {
-        struct reader_report *report = arena_alloc(arena, sizeof(*report));
-        if (!report)
-            return;
-        skip_mailbox_line(&message);
-        *report = (struct reader_report){.arena = arena, .reading = reading};
-        reader_head_read(view_take(message, mail_header_len(message)), arena, &report->head);
-        mail_parts_read(message, arena, &report->parts);
-        read_report(report);
-        if (reading->n_recipients || report->original.len == 0)
-            return;
+    while (n < ARRAY_LEN(reports) && (reports[n] = open_report(message, arena, reading)) != NULL) {
+        message = reports[n++]->original;
+        if (is_systems_own(reports[n - 1]) || message.len == 0)
+            break;
+    }
+    // What somebody forwarded counts before what he wrote about it.
+    while (n > 0 && !is_answer(reading)) {
         *reading = (struct reader_reading){.kind = READER_OTHER};
-        message = report->original;
+        read_report(reports[--n]);
     }
 }

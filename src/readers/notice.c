@@ -76,7 +76,7 @@ static void choose(struct notice *notice) {
     bool with_sender = best_shape(notice, false) == MENTION_NONE;
     enum mention_shape best = best_shape(notice, with_sender);
     // A command in a quoted session counts beside a list of addresses, not against it.
-    keep_mentions(notice, best == MENTION_COMMAND ? MENTION_ITEM : best, with_sender);
+    keep_mentions(notice, best > MENTION_SENTENCE ? MENTION_LINE : best, with_sender);
     for (size_t i = 0; i < notice->n_mentions; i++) {
         struct view address = notice->mentions[i].address;
         struct reader_recipient *recipient =
@@ -174,7 +174,25 @@ static bool read_mention(const struct notice *notice, size_t index, struct reade
     if (has_words_before)
         line = with_introduction(notice, line);
     struct view with_line = view_from(line.ptr, (size_t)(region.ptr + region.len - line.ptr));
-    return read_region(has_words_before ? with_line : region, words);
+    if (has_words_before)
+        region = with_line;
+    if (!read_region(region, words))
+        return false;
+    // The server may be named in a paragraph before the reply.
+    const char *end = region.ptr + region.len;
+    bool is_inside = words->text.ptr >= region.ptr && words->text.ptr < end;
+    if (is_inside && words->code.len)
+        reader_host_find(region, words->code.ptr, words);
+    return true;
+}
+
+// "<user@example.org>... Deferred: Connection refused by mx": Sendmail's own last word on a
+// recipient.
+static bool read_last_word(const struct notice *notice, size_t index, struct reader_words *words) {
+    struct view line = line_of(notice, &notice->mentions[index]);
+    struct view rest = view_skip(line, view_find(line, VIEW(">... ")) + 5);
+    return rest.len && view_starts_with_nocase(rest, VIEW("Deferred")) &&
+           reader_words_read(rest, words);
 }
 
 static bool read_mentions(const struct notice *notice, const struct reader_recipient *recipient,
@@ -185,6 +203,8 @@ static bool read_mentions(const struct notice *notice, const struct reader_recip
         struct view address = notice->mentions[i].address;
         bool is_mine = view_equals_nocase(address, recipient->address) ||
                        view_equals_nocase(address, recipient->original);
+        if (is_mine && read_last_word(notice, i, words))
+            return true;
         if (!is_mine || !read_mention(notice, i, &here))
             continue;
         if (!found || (words->code.len == 0 && here.code.len > 0))
@@ -231,27 +251,20 @@ static const struct exchange *common_exchange(const struct notice *notice) {
     return NULL;
 }
 
-static bool read_exchange(const struct notice *notice, const struct exchange *exchange,
-                          struct reader_words *words) {
-    struct reader_words around = {0};
+static bool read_exchange(const struct exchange *exchange, struct reader_words *words) {
     if (!exchange || !reader_words_read(exchange->reply, words))
         return false;
     if (exchange->stage != FACT_STAGE_UNKNOWN)
         words->fact.stage = exchange->stage;
-    reader_host_find(notice->text, NULL, &around);
-    if (view_find(notice->text, VIEW("talking to ")) < notice->text.len) {
-        words->host = around.host;
-        words->peer = around.peer;
-    }
+    words->host = exchange->host;
+    words->peer = (struct address){.family = ADDRESS_NONE};
     return true;
 }
 
 // --- Putting it together
 // -----------------------------------------------------------------------------
 static bool is_general(const struct reader_words *words) {
-    enum cause cause = reader_words_cause(words);
-    const struct cause_info *info = cause_info(cause);
-    return !is_known(words) || cause == CAUSE_UNKNOWN || info->sure_percent < 50;
+    return !is_known(words) || reader_cause_is_general(reader_words_cause(words));
 }
 
 static bool same_code(const struct reader_words *a, const struct reader_words *b) {
@@ -283,7 +296,7 @@ static void merge(struct reader_recipient *recipient, const struct reader_words 
         *words = *found;
         if (words->enhanced.len == 0)
             words->enhanced = same_code(&old, found) ? old.enhanced : VIEW_NONE;
-        if (recipient->evidence.len == 0 || old.code.len == 0)
+        if (recipient->evidence.len == 0 || !same_code(&old, found))
             recipient->evidence = VIEW("text of the notice");
     }
     if (words->fact.stage == FACT_STAGE_UNKNOWN && same_code(&old, words))
@@ -322,11 +335,11 @@ static void judge_status(struct reader_recipient *recipient) {
 static void complete(const struct notice *notice, struct reader_recipient *recipient,
                      const struct reader_words *common) {
     struct reader_words found;
-    if (read_exchange(notice, exchange_for(notice, recipient), &found))
+    if (read_exchange(exchange_for(notice, recipient), &found))
         merge(recipient, &found);
     if (read_mentions(notice, recipient, &found))
         merge(recipient, &found);
-    if (read_exchange(notice, common_exchange(notice), &found))
+    if (read_exchange(common_exchange(notice), &found))
         merge(recipient, &found);
     bool is_alone = notice->report->reading->n_recipients == 1;
     if (common && (is_alone || !is_known(&recipient->words)))

@@ -35,6 +35,7 @@ struct exchange {
     enum fact_stage stage;
     struct view address; // of RCPT TO; else empty
     struct view reply;   // without the signs before its lines
+    struct view host;    // "while talking to mx.example.org"; may be empty
 };
 enum { EXCHANGES_MAX = 64 };
 // The exchanges that ended with a refusal.

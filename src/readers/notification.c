@@ -53,7 +53,9 @@ static void read_bounced(struct reader_report *report, const json_t *bounce) {
             diagnostic = member(bounce, "bounceSubType", report->arena);
         (void)reader_words_read(diagnostic, &recipient->words);
     }
-    report->reading->reporting_server = member(bounce, "reportingMTA", report->arena);
+    struct view server = member(bounce, "reportingMTA", report->arena);
+    size_t type = view_find(server, VIEW("; "));
+    report->reading->reporting_server = type < server.len ? view_skip(server, type + 2) : server;
     report->reading->kind = READER_BOUNCE;
 }
 
@@ -100,7 +102,8 @@ static void read_mail(struct reader_report *report, const json_t *mail) {
     const json_t *header = json_object_get(mail, "commonHeaders");
     struct reader_reading *reading = report->reading;
     struct view id = member(header, "messageId", report->arena);
-    reading->message_id = id.len ? id : member(mail, "messageId", report->arena);
+    id = id.len ? id : member(mail, "messageId", report->arena);
+    reading->message_id = reader_id_clean(id);
     reading->subject = member(header, "subject", report->arena);
     reading->sender = member(mail, "source", report->arena);
     for (size_t i = 0; i < reading->n_recipients; i++)

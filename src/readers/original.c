@@ -134,7 +134,7 @@ static struct view to_header(struct view original) {
     return original;
 }
 
-static struct view without_brackets(struct view id) {
+struct view reader_id_clean(struct view id) {
     id = view_trim(id);
     if (id.len > 1 && id.ptr[0] == '<' && id.ptr[id.len - 1] == '>')
         return view_take(view_skip(id, 1), id.len - 2);
@@ -145,11 +145,11 @@ void reader_original_read(struct reader_report *report) {
     struct reader_head head;
     struct reader_reading *reading = report->reading;
     reader_head_read(to_header(report->original), report->arena, &head);
-    reading->message_id = without_brackets(head.message_id);
+    reading->message_id = reader_id_clean(head.message_id);
     reading->subject = head.subject;
     reading->sender = mail_address_find(head.from);
     // The report answers the mail.
     if (reading->message_id.len == 0)
-        reading->message_id = without_brackets(report->head.in_reply_to);
+        reading->message_id = reader_id_clean(report->head.in_reply_to);
     report->original_to = head.to;
 }

@@ -79,10 +79,9 @@ static bool follows_dots(struct view text, size_t at) {
 
 // "Remote host said 550 ...", "returned 550 ...": verbs that quote without a sign.
 static bool has_quoting_verb(struct view text, size_t at) {
-    static const struct view verbs[] = {{"said", 4},    {"error", 5},     {"returned", 8},
-                                        {"with", 4},    {"responded", 9}, {"response", 8},
-                                        {"status", 6},  {"code", 4},      {"reply", 5},
-                                        {"message", 7}, {"server", 6}};
+    static const struct view verbs[] = {{"said", 4},     {"error", 5},  {"returned", 8},
+                                        {"with", 4},     {"code", 4},   {"responded", 9},
+                                        {"response", 8}, {"status", 6}, {"reply", 5}};
     struct view before = view_trim(view_take(text, at));
     for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
         if (view_ends_with_nocase(before, verbs[i]))
@@ -161,11 +160,17 @@ static size_t quoted_len(struct view text, char lead) {
 
 // What reporting systems write behind the server's words.
 static size_t reply_len(struct view text) {
-    static const struct view tails[] = {
-        {"(in reply to", 12}, {"\nGiving up on", 13},   {"I'm not going to try again", 26},
-        {"[RCPT_TO]", 9},     {"[MAIL_FROM]", 11},      {"\n[DATA]", 7},
-        {"\nSTEP:", 6},       {"} [LastAttempted", 16}, {" [LastAttempted", 15},
-        {"\n\n", 2}};
+    static const struct view tails[] = {{"(in reply to", 12},
+                                        {"\nGiving up on", 13},
+                                        {"I'm not going to try again", 26},
+                                        {"[RCPT_TO]", 9},
+                                        {"[MAIL_FROM]", 11},
+                                        {"\n[DATA]", 7},
+                                        {"\nSTEP:", 6},
+                                        {"\n  Remote system:", 17},
+                                        {"} [LastAttempted", 16},
+                                        {" [LastAttempted", 15},
+                                        {"\n\n", 2}};
     size_t len = text.len;
     for (size_t i = 0; i < ARRAY_LEN(tails); i++)
         len = size_min(len, view_find(view_take(text, len), tails[i]));
@@ -250,8 +255,9 @@ bool reader_replies_find(struct view words, struct reader_replies *replies) {
     inner = outer;
     struct view extent = view_take(words, outer.text_at + until_next_reply(words, &outer));
     for (int i = 0; i < REPLIES_MAX && next_candidate(extent, &at, &next); i++) {
-        bool is_inner = follows_at_once(&inner, &next) ||
-                        (!continues(words, &inner, &next) && next.is_quoted && next.lead != '\n');
+        bool is_inner =
+            follows_at_once(&inner, &next) || (!continues(words, &inner, &next) && next.is_quoted &&
+                                               next.lead != '\n' && next.lead != '=');
         if (is_inner)
             inner = next;
     }

@@ -43,6 +43,8 @@ bool reader_status_read(struct reader_report *report, struct view text);
 void reader_notice_read(struct reader_report *report);
 // A JSON object of Amazon SES; false when the text is none.
 bool reader_notification_read(struct reader_report *report, struct view text);
+// A Message-ID without its brackets.
+struct view reader_id_clean(struct view id);
 void reader_original_read(struct reader_report *report);
 bool reader_is_auto_reply(const struct reader_report *report);
 void reader_feedback_read(struct reader_report *report);

@@ -51,6 +51,10 @@ static struct view without_type(struct view value) {
     return view_trim(at < value.len && at < 20 ? view_skip(value, at + 1) : value);
 }
 
+static struct view first_word(struct view text) {
+    return view_take(text, view_find_char(text, ' '));
+}
+
 static enum reader_action action_from_word(struct view word) {
     static const struct {
         struct view word;
@@ -165,7 +169,7 @@ static void take_addresses(const struct group *group, struct reader_recipient *r
 static void end_group(struct reader_report *report, struct group *group) {
     struct reader_reading *reading = report->reading;
     if (group->values[FIELD_REPORTING].len && reading->reporting_server.len == 0)
-        reading->reporting_server = without_type(group->values[FIELD_REPORTING]);
+        reading->reporting_server = first_word(without_type(group->values[FIELD_REPORTING]));
     if (has_recipient_fields(group)) {
         struct reader_recipient *recipient = reader_recipient_add(report);
         if (!recipient)

@@ -44,6 +44,7 @@ struct transcript {
     struct exchange *exchanges;
     size_t n;
     struct exchange open; // the command that was read last
+    struct view host;     // with whom
     struct buffer reply;  // the lines of its answer
 };
 
@@ -64,7 +65,8 @@ static void end_exchange(struct transcript *transcript) {
 
 static void begin_exchange(struct transcript *transcript, struct view command) {
     end_exchange(transcript);
-    transcript->open = (struct exchange){.stage = stage_of_command(command)};
+    transcript->open =
+        (struct exchange){.stage = stage_of_command(command), .host = transcript->host};
     if (transcript->open.stage == FACT_STAGE_RCPT)
         transcript->open.address = mail_address_find(command);
 }
@@ -85,6 +87,16 @@ static void add_reply(struct transcript *transcript, struct view line) {
     buffer_append_view(&transcript->reply, line);
 }
 
+// "... while talking to mx1.example.org.:"
+static void take_host(struct transcript *transcript, struct view line) {
+    static const struct view mark = {"hile talking to ", 16};
+    struct view name = view_skip(line, view_find(line, mark) + mark.len);
+    while (name.len && strchr(".: \t", name.ptr[name.len - 1]))
+        name.len--;
+    if (name.len)
+        transcript->host = name;
+}
+
 size_t reader_exchanges_find(struct view text, struct arena *arena, struct exchange *exchanges) {
     struct transcript transcript = {.arena = arena, .exchanges = exchanges};
     struct view rest = text, line = VIEW_NONE, words = VIEW_NONE;
@@ -97,7 +109,10 @@ size_t reader_exchanges_find(struct view text, struct arena *arena, struct excha
         switch (kind_of_line(line, &words)) {
         case LINE_COMMAND: begin_exchange(&transcript, words); break;
         case LINE_REPLY: add_reply(&transcript, words); break;
-        case LINE_NEITHER: end_exchange(&transcript); break;
+        case LINE_NEITHER:
+            end_exchange(&transcript);
+            take_host(&transcript, line);
+            break;
         }
     }
     end_exchange(&transcript);

@@ -79,6 +79,14 @@ static struct view unwrap_proxy(struct view text) {
     return at < text.len && end < rest.len ? view_take(rest, end) : text;
 }
 
+// Sendmail: "(reason: 550 5.1.1 ... User unknown)" on a line of its own.
+static struct view unwrap_reason(struct view text) {
+    struct view line = view_take(text, view_find_char(text, '\n'));
+    size_t close = view_find_last_char(line, ')');
+    bool is_reason = view_starts_with_nocase(line, VIEW("(reason: ")) && close < line.len;
+    return is_reason ? view_take(view_skip(line, 9), close - 9) : text;
+}
+
 static struct view unwrap_prefix(struct view text) {
     static const struct view prefixes[] = {
         {"delay reason: ", 14}, {"reason: ", 8}, {"(reason: ", 9}, {"diagnostic-code: ", 17}};
@@ -93,7 +101,7 @@ struct view reader_words_unwrap(struct view text, struct reader_words *words) {
     if (view_find(text, VIEW("LastAttemptedServerName=")) < text.len)
         take_host(between(text, VIEW("LastAttemptedServerName="), VIEW("]")),
                   between(text, VIEW("LastAttemptedIP="), VIEW("]")), words);
-    return unwrap_proxy(unwrap_prefix(text));
+    return unwrap_proxy(unwrap_prefix(unwrap_reason(text)));
 }
 
 // --- The server
@@ -152,6 +160,14 @@ static bool find_named(struct view text, struct reader_words *words) {
     return false;
 }
 
+// Exchange: "mx1.example.org #<mx1.example.org #5.2.2 smtp;552 ...".
+static bool find_before_hash(struct view text, struct reader_words *words) {
+    size_t at = view_find(text, VIEW(" #"));
+    if (at < text.len)
+        words->host = host_before(text, at);
+    return words->host.len > 0;
+}
+
 // qmail begins its sentence with the address: "192.0.2.1 does not like recipient."
 static void find_leading_address(struct view text, struct reader_words *words) {
     struct view first = view_take(text, view_find_char(text, ' '));
@@ -163,6 +179,6 @@ void reader_host_find(struct view text, const char *reply, struct reader_words *
         text = view_take(text, (size_t)(reply - text.ptr));
     if (words->host.len || words->peer.family != ADDRESS_NONE)
         return;
-    if (!find_bracketed(text, words) && !find_named(text, words))
+    if (!find_bracketed(text, words) && !find_named(text, words) && !find_before_hash(text, words))
         find_leading_address(text, words);
 }

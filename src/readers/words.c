@@ -7,8 +7,7 @@
 
 #include "smtp/smtp.h"
 
-// Answers that say no more than that there was one.
-static bool is_general(enum cause cause) {
+bool reader_cause_is_general(enum cause cause) {
     static const enum cause general[] = {
         CAUSE_UNKNOWN,       CAUSE_REPLY_REFUSED, CAUSE_REPLY_DEFERRED,  CAUSE_RCPT_REFUSED,
         CAUSE_RCPT_DEFERRED, CAUSE_MAIL_REFUSED,  CAUSE_MAIL_DEFERRED,   CAUSE_DATA_REFUSED,
@@ -61,7 +60,14 @@ static bool take_report(struct view text, enum fact_stage stage, struct fact *fa
 static bool is_known_reply(const struct reader_words *words, const struct fact *fact) {
     struct reader_words probe = *words;
     probe.fact = *fact;
-    return !is_general(reader_words_cause(&probe));
+    return !reader_cause_is_general(reader_words_cause(&probe));
+}
+
+// After a server's reply only what the writer's own connection suffered may follow; what it says of
+// names and routes ("your domain does not exist") is the server's view of us.
+static bool is_own_experience(const struct fact *fact) {
+    return fact->kind != FACT_KIND_DNS && fact->kind != FACT_KIND_ROUTE &&
+           fact->kind != FACT_KIND_DEMAND;
 }
 
 // The outer reply, the inner one, or the report that they hold, whichever says something.
@@ -71,6 +77,10 @@ static void judge_replies(const struct reader_replies *replies, enum fact_stage 
     struct fact of_outer = fact_of_reply(outer, stage), of_inner = fact_of_reply(inner, stage);
     bool is_nested = inner->code.ptr != outer->code.ptr;
     words->fact = of_inner;
+    if (of_outer.reply_code / 100 == 2) {
+        words->fact.kind = FACT_KIND_OK;
+        return;
+    }
     if (is_about_network(outer) && take_report(outer->text, stage, &words->fact))
         return;
     if (is_known_reply(words, &of_inner))
@@ -79,7 +89,9 @@ static void judge_replies(const struct reader_replies *replies, enum fact_stage 
         words->fact = of_outer;
         return;
     }
-    (void)take_report(outer->text, stage, &words->fact);
+    struct fact report;
+    if (take_report(outer->text, stage, &report) && is_own_experience(&report))
+        words->fact = report;
 }
 
 // "5.2.2 Mailbox Full" and "(#5.1.1)": a refusal that is told without its reply code.

@@ -23,6 +23,9 @@ bool reader_replies_find(struct view words, struct reader_replies *replies);
 // An enhanced code that stands alone: at the start, or as "#5.1.1"; empty when there is none.
 struct view reader_enhanced_find(struct view words);
 
+// Answers that say no more than that there was one.
+bool reader_cause_is_general(enum cause cause);
+
 // Takes off what logs, queues and reports put around the words, and what Exchange keeps beside them
 // (server, address, time), which goes into `words`.
 struct view reader_words_unwrap(struct view text, struct reader_words *words);
