@@ -160,17 +160,11 @@ static size_t quoted_len(struct view text, char lead) {
 
 // What reporting systems write behind the server's words.
 static size_t reply_len(struct view text) {
-    static const struct view tails[] = {{"(in reply to", 12},
-                                        {"\nGiving up on", 13},
-                                        {"I'm not going to try again", 26},
-                                        {"[RCPT_TO]", 9},
-                                        {"[MAIL_FROM]", 11},
-                                        {"\n[DATA]", 7},
-                                        {"\nSTEP:", 6},
-                                        {"\n  Remote system:", 17},
-                                        {"} [LastAttempted", 16},
-                                        {" [LastAttempted", 15},
-                                        {"\n\n", 2}};
+    static const struct view tails[] = {
+        {"(in reply to", 12},     {"\nGiving up on", 13},     {"I'm not going to try again", 26},
+        {"[RCPT_TO]", 9},         {"[MAIL_FROM]", 11},        {"\n[DATA]", 7},
+        {"\nSTEP:", 6},           {"\n  Remote system:", 17}, {" ##", 3},
+        {"} [LastAttempted", 16}, {" [LastAttempted", 15},    {"\n\n", 2}};
     size_t len = text.len;
     for (size_t i = 0; i < ARRAY_LEN(tails); i++)
         len = size_min(len, view_find(view_take(text, len), tails[i]));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The reason names that users of Sisimai know. They are a view of our causes; where Sisimai divides
 // one cause in two, what divides it is the step or the words, as its own pages say.
-#include "readers/readers.h"
+#include "readers/words.h"
 
 static const struct {
     struct view name;
@@ -66,6 +66,10 @@ static struct view by_step(enum cause cause, const struct reader_recipient *reci
         return VIEW("contenterror");
     if (cause == CAUSE_POLICY_REFUSED && stage == FACT_STAGE_MAIL)
         return VIEW("rejected");
+    if (reader_cause_is_general(cause) && has_subject(enhanced, '7'))
+        return VIEW("securityerror");
+    if (reader_cause_is_general(cause) && has_subject(enhanced, '6'))
+        return VIEW("contenterror");
     if (cause == CAUSE_UNKNOWN && recipient->action == READER_ACTION_DELAYED)
         return VIEW("expired");
     return find_words(cause, recipient);
