@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a mailbox of bounces: what is reported stands in the text, and it always has a meaning.
+// Any bytes as a mailbox of bounces: what is reported stands in the text, and it has a meaning.
 #include "readers/readers.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);

@@ -66,7 +66,7 @@ static struct view by_step(enum cause cause, const struct reader_recipient *reci
         return VIEW("contenterror");
     if (cause == CAUSE_POLICY_REFUSED && stage == FACT_STAGE_MAIL)
         return VIEW("rejected");
-    if (reader_cause_is_general(cause) && has_subject(enhanced, '7'))
+    if (reader_cause_is_general(cause) && has_subject(enhanced, '7') && enhanced.ptr[0] == '5')
         return VIEW("securityerror");
     if (reader_cause_is_general(cause) && has_subject(enhanced, '6'))
         return VIEW("contenterror");
