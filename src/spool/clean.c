@@ -31,6 +31,7 @@ struct cleaning {
     size_t n_found;
     uint64_t bytes;
     size_t n_alive;         // of this pass
+    bool has_deaths;        // DEAD records were carried by an earlier pass
     struct spool_tx *small; // states, settlements, notes and deaths
     bool is_ok;
 };
@@ -87,6 +88,8 @@ static void take_frame(struct cleaning *cleaning, uint32_t unit, struct view rec
     struct spool_record record;
     while (spool_record_next(&records, &record)) {
         if (!spool_record_is_live(&spool->index, &spool->notes, place, &record))
+            continue;
+        if (record.kind == SPOOL_RECORD_DEAD && cleaning->has_deaths)
             continue;
         cleaning->n_alive++;
         if (record.kind != SPOOL_RECORD_MESSAGE)
@@ -295,6 +298,11 @@ static bool clean_large(struct cleaning *cleaning) {
     return cleaning->is_ok;
 }
 
+// Its DEAD records stand elsewhere now, durable.
+static void let_go_of_deaths(struct spool *spool, void *arg) {
+    spool_segment_forget_kills(arg);
+}
+
 bool spool_clean(struct spool *spool, struct spool_segment *segment) {
     struct buffer storage;
     struct view image;
@@ -309,10 +317,13 @@ bool spool_clean(struct spool *spool, struct spool_segment *segment) {
         cleaning->n_alive = 0;
         while (cleaning->rest.len > 0 && cleaning->is_ok)
             run_turn(cleaning, take_turn);
+        cleaning->has_deaths = true;
         if (cleaning->n_alive == 0)
             break;
     }
     bool is_ok = cleaning->is_ok && clean_large(cleaning);
+    if (is_ok)
+        spool_ask(spool, let_go_of_deaths, segment);
     buffer_finish(&storage);
     io_mailbox_destroy(cleaning->answers);
     free(cleaning);

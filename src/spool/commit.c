@@ -185,12 +185,30 @@ static void batch_is_durable(struct spool_log *log) {
     answer_taken(log, SPOOL_OK);
 }
 
-// The segment ends before this batch; what may be written to the reserve is tried there.
+static void batch_failed(struct spool_log *log, struct io_result result) {
+    spool_draft_take_back(&log->draft);
+    log->has_failed = true;
+    spool_log_publish(log);
+    answer_taken(log, SPOOL_FAILED);
+    spool_failures_add(&log->failures, log->current->file->number, log->draft.sequence);
+    log->sequence = log->draft.sequence; // I6: its number is used up
+    spool_log_fail(log, log->current, result);
+}
+
+// The segment ends before this batch, durably so: its number goes to another one. What may be
+// written to the reserve is tried there.
 static void batch_found_no_space(struct spool_log *log) {
     struct spool_segment *segment = log->current;
-    log_warning("spool", "the disk is full: new mail gets 452, settlements use the reserve");
+    struct io_result result = io_file_truncate(segment->file->file, segment->end);
+    if (io_is_ok(result))
+        result = io_file_sync(segment->file->file);
+    if (!io_is_ok(result)) {
+        batch_failed(log, result);
+        return;
+    }
+    if (!log->is_full)
+        log_warning("spool", "the disk is full: new mail gets 452, settlements use the reserve");
     spool_draft_take_back(&log->draft);
-    io_file_truncate(segment->file->file, segment->end);
     log->is_full = true;
     spool_log_close_current(log);
     // Back to the head of the queue; the draft had at least one frame.
@@ -201,17 +219,6 @@ static void batch_found_no_space(struct spool_log *log) {
     log->taken = NULL;
     log->taken_end = &log->taken;
     spool_log_roll(log);
-}
-
-static void batch_failed(struct spool_log *log, struct io_result result) {
-    spool_draft_take_back(&log->draft);
-    log->has_failed = true;
-    spool_log_publish(log);
-    answer_taken(log, SPOOL_FAILED);
-    log->failed_number = log->current->file->number;
-    log->failed_sequence = log->draft.sequence;
-    log->sequence = log->draft.sequence; // I6: its number is used up
-    spool_log_fail(log, log->current, result);
 }
 
 static void finish_batch(struct spool_log *log) {

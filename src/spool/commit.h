@@ -27,7 +27,9 @@ struct spool_log {
     bool has_failed; // a write or sync failed: no new mail until restart
     bool is_rescued; // the one fresh segment after that was tried
     bool is_lost;    // it failed too: nothing is written any more
-    uint64_t failed_number, failed_sequence;
+    struct spool_failures failures; // for the headers of new segments
+    uint64_t bytes_before_cleaning; // on a full disk: does it help?
+    io_time cleaning_rests_until;
     bool is_closing; // nothing more is handed to the helper
     bool is_stopping;
     struct spool_waiter *stopped;

@@ -8,7 +8,7 @@
 
 static const char node_magic[] = "PRNODE\r\n";
 static const char segment_magic[] = "PRSPOOL\n";
-enum { MAGIC_BYTES = 8, SEGMENT_DIGITS = 16 };
+enum { MAGIC_BYTES = 8, SEGMENT_DIGITS = 16, HEADER_CRC_AT = SPOOL_HEADER_BYTES - 4 };
 
 // --- Identity of the node ------------------------------------------------------------------------
 void spool_node_write(const struct spool_node *node, unsigned char out[SPOOL_NODE_BYTES]) {
@@ -44,6 +44,28 @@ uint64_t spool_mark_of(struct spool_secret secret, enum spool_mark kind) {
     return secret.mark ^ kinds[kind];
 }
 
+void spool_failures_add(struct spool_failures *failures, uint64_t segment, uint64_t sequence) {
+    size_t i = 0;
+    while (i < failures->n && failures->list[i].segment != segment)
+        i++;
+    if (i < failures->n && failures->list[i].sequence <= sequence)
+        return;
+    if (i == SPOOL_FAILURES_MAX) {
+        memmove(&failures->list[0], &failures->list[1],
+                (SPOOL_FAILURES_MAX - 1) * sizeof(failures->list[0]));
+        i = --failures->n;
+    }
+    failures->list[i] = (struct spool_failure){segment, sequence};
+    failures->n = size_max(failures->n, i + 1);
+}
+
+uint64_t spool_failures_find(const struct spool_failures *failures, uint64_t segment) {
+    for (size_t i = 0; i < failures->n; i++)
+        if (failures->list[i].segment == segment)
+            return failures->list[i].sequence;
+    return 0;
+}
+
 static void header_encode(const struct spool_header *header, unsigned char *out) {
     memcpy(out, segment_magic, MAGIC_BYTES);
     codec_store_u32(out + 8, header->version);
@@ -52,9 +74,12 @@ static void header_encode(const struct spool_header *header, unsigned char *out)
     codec_store_u64(out + 24, (uint64_t)header->wall_ms);
     codec_store_u64(out + 32, header->secret.mark);
     codec_store_u32(out + 40, header->secret.seed);
-    codec_store_u64(out + 48, header->failed_number);
-    codec_store_u64(out + 56, header->failed_sequence);
-    codec_store_u32(out + 68, crc32c(0, out, 68));
+    codec_store_u32(out + 44, (uint32_t)header->failures.n);
+    for (size_t i = 0; i < header->failures.n; i++) {
+        codec_store_u64(out + 48 + 16 * i, header->failures.list[i].segment);
+        codec_store_u64(out + 56 + 16 * i, header->failures.list[i].sequence);
+    }
+    codec_store_u32(out + HEADER_CRC_AT, crc32c(0, out, HEADER_CRC_AT));
 }
 
 void spool_header_write(const struct spool_header *header, unsigned char *out) {
@@ -66,7 +91,7 @@ void spool_header_write(const struct spool_header *header, unsigned char *out) {
 
 static bool header_decode(struct view bytes, struct spool_header *header) {
     if (bytes.len < SPOOL_HEADER_BYTES || memcmp(bytes.ptr, segment_magic, MAGIC_BYTES) != 0 ||
-        codec_load_u32(bytes.ptr + 68) != crc32c(0, bytes.ptr, 68))
+        codec_load_u32(bytes.ptr + HEADER_CRC_AT) != crc32c(0, bytes.ptr, HEADER_CRC_AT))
         return false;
     *header = (struct spool_header){
         .version = codec_load_u32(bytes.ptr + 8),
@@ -74,8 +99,10 @@ static bool header_decode(struct view bytes, struct spool_header *header) {
         .number = codec_load_u64(bytes.ptr + 16),
         .wall_ms = (int64_t)codec_load_u64(bytes.ptr + 24),
         .secret = {codec_load_u64(bytes.ptr + 32), codec_load_u32(bytes.ptr + 40)},
-        .failed_number = codec_load_u64(bytes.ptr + 48),
-        .failed_sequence = codec_load_u64(bytes.ptr + 56)};
+        .failures.n = size_min(codec_load_u32(bytes.ptr + 44), SPOOL_FAILURES_MAX)};
+    for (size_t i = 0; i < header->failures.n; i++)
+        header->failures.list[i] = (struct spool_failure){codec_load_u64(bytes.ptr + 48 + 16 * i),
+                                                          codec_load_u64(bytes.ptr + 56 + 16 * i)};
     return true;
 }
 

@@ -18,16 +18,17 @@
 //   16  4  boot epoch         20  8  wall clock, ms        28  4  CRC32C of the above
 //
 // Segment
-//      0  header (72 bytes), zeros
+//      0  header (312 bytes), zeros
 //   4096  the same header again, zeros
 //   8192  batch, batch, ... and, once sealed, index and footer (the last 64 bytes of the file)
 //
-// Header of a segment (72 bytes)
+// Header of a segment (312 bytes)
 //    0  8  "PRSPOOL\n"         8  4  version               12  4  node
 //   16  8  number             24  8  wall clock, ms        32  8  mark
-//   40  4  seed               44  4  zero                  48  8  number of a failed segment
-//   56  8  batch sequence from which on nothing counts in the failed segment (zero: none failed)
-//   64  4  zero               68  4  CRC32C of the above
+//   40  4  seed               44  4  number of failures
+//   48 16  eight bytes number of a segment that failed, eight bytes batch sequence from which on
+//          nothing in it counts; sixteen such pairs, unused ones zero
+//  304  4  zero              308  4  CRC32C of the above
 // `mark` and `seed` are random secrets of the segment. Every structure below begins with the mark,
 // xored with a constant of its kind, and its CRC32C starts from the seed: no body can forge one,
 // and after damage the next structure is found by looking for the marks. A structure also says at
@@ -97,7 +98,7 @@ enum {
     SPOOL_FORMAT_VERSION = 1,
     SPOOL_UNIT_BYTES = 8,
     SPOOL_NODE_BYTES = 32,
-    SPOOL_HEADER_BYTES = 72,
+    SPOOL_HEADER_BYTES = 312,
     SPOOL_HEADER_COPY_AT = 4096,
     SPOOL_DATA_AT = 8192,
     SPOOL_BATCH_BYTES = 40,
@@ -105,6 +106,7 @@ enum {
     SPOOL_RECORD_BYTES = 24,
     SPOOL_FOOTER_BYTES = 64,
     SPOOL_ENTRY_BYTES = 8,
+    SPOOL_FAILURES_MAX = 16,
     SPOOL_NAME_SIZE = 64
 };
 // Larger files are not ours, and no buffer is made for them.
@@ -130,12 +132,25 @@ struct spool_secret {
 enum spool_mark { SPOOL_MARK_BATCH, SPOOL_MARK_FRAME, SPOOL_MARK_INDEX, SPOOL_MARK_FOOTER };
 uint64_t spool_mark_of(struct spool_secret secret, enum spool_mark kind);
 
+// Segments whose write or sync failed, and from which batch on nobody was told that it is there.
+// Every new segment tells of all that still exist.
+struct spool_failures {
+    size_t n;
+    struct spool_failure {
+        uint64_t segment, sequence;
+    } list[SPOOL_FAILURES_MAX];
+};
+// A segment that is listed already keeps the lower sequence; beyond the maximum the oldest goes.
+void spool_failures_add(struct spool_failures *failures, uint64_t segment, uint64_t sequence);
+// Zero: it did not fail.
+uint64_t spool_failures_find(const struct spool_failures *failures, uint64_t segment);
+
 struct spool_header {
     uint32_t version, node;
     uint64_t number;
     int64_t wall_ms;
     struct spool_secret secret;
-    uint64_t failed_number, failed_sequence;
+    struct spool_failures failures;
 };
 // `out` becomes the first SPOOL_DATA_AT bytes of the file.
 void spool_header_write(const struct spool_header *header, unsigned char *out);

@@ -44,8 +44,11 @@ static struct spool_segment *choose_seal(const struct spool *spool, bool is_last
     size_t n_closed = 0;
     for (size_t i = segments->n_ordered; i > 0; i--) {
         struct spool_segment *segment = segments->ordered[i - 1];
-        if (segment->state != SPOOL_SEGMENT_CLOSED || !is_idle(segment) || segment->is_evacuated)
-            continue; // an index would not tell a restart that messages were moved out
+        if (segment->state != SPOOL_SEGMENT_CLOSED || !is_idle(segment) ||
+            segment->closed_at > io_now())
+            continue;
+        if (segment->is_evacuated) // an index would not tell a restart that messages moved out
+            continue;
         oldest = segment;
         n_closed++;
     }
@@ -54,22 +57,53 @@ static struct spool_segment *choose_seal(const struct spool *spool, bool is_last
     return is_due ? oldest : NULL;
 }
 
-static bool is_cleaning_due(const struct spool *spool) {
+// Beyond what twice the live bytes and the slack may take, some segment is less than half alive.
+static bool is_over_limit(const struct spool *spool) {
     const struct spool_segments *segments = &spool->segments;
-    uint64_t segment_bytes = spool->options.segment_bytes;
-    uint64_t limit = 2 * segments->pinned_bytes + SLACK_SEGMENTS * segment_bytes;
-    size_t n_max = (size_t)(2 * segments->file_bytes / segment_bytes) + SMALL_SEGMENTS_MAX;
-    return segments->file_bytes > limit || segments->n_ordered > n_max || spool->log->is_full;
+    return segments->file_bytes >
+           2 * segments->pinned_bytes + SLACK_SEGMENTS * spool->options.segment_bytes;
+}
+
+// Many starts leave many small segments.
+static bool are_too_many(const struct spool *spool) {
+    const struct spool_segments *segments = &spool->segments;
+    uint64_t n_full = segments->file_bytes / spool->options.segment_bytes;
+    return segments->n_ordered - segments->n_doomed > 2 * n_full + SMALL_SEGMENTS_MAX;
+}
+
+// On a full disk every bit is welcome, as long as it helps: what does not fit together better is
+// left alone for a while.
+static bool is_full_and_helped(struct spool *spool) {
+    enum { REST_MS = 10000 };
+    struct spool_log *log = spool->log;
+    uint64_t bytes = spool->segments.file_bytes, before = log->bytes_before_cleaning;
+    if (!log->is_full || log->cleaning_rests_until > io_now())
+        return false;
+    bool has_helped = bytes + spool->options.segment_bytes / 4 <= before;
+    if (before && !has_helped)
+        log->cleaning_rests_until = io_after(REST_MS);
+    log->bytes_before_cleaning = before && !has_helped ? 0 : bytes;
+    return !before || has_helped;
+}
+
+// The part that may be alive in a segment that is cleaned now; zero: nothing is.
+static double alive_limit(struct spool *spool) {
+    if (is_over_limit(spool))
+        return 0.5;
+    if (are_too_many(spool))
+        return 0.9;
+    return is_full_and_helped(spool) ? 0.75 : 0; // zero: but for one that failed
 }
 
 // The one with the least alive for its size: that frees the most for what has to be written again.
-static struct spool_segment *choose_clean(const struct spool *spool) {
+static struct spool_segment *choose_clean(const struct spool *spool, double least) {
     const struct spool_segments *segments = &spool->segments;
     struct spool_segment *best = NULL;
-    double least = 0.9; // what is nearly all alive would only be written again
     for (size_t i = 0; i < segments->n_ordered; i++) {
         struct spool_segment *segment = segments->ordered[i];
         double alive = (double)segment->live_bytes / (double)segment->file_bytes;
+        if (segment->state == SPOOL_SEGMENT_FAILED)
+            alive = -1; // away from there, whatever it costs
         if (!is_idle(segment) || alive >= least)
             continue;
         best = segment;
@@ -95,11 +129,12 @@ static void choose(struct spool *spool, void *arg) {
     spool_log_doom(log);
     if (log->has_failed)
         return;
-    job->segment = choose_seal(spool, job->is_last);
+    if (!log->is_full)
+        job->segment = choose_seal(spool, job->is_last);
     if (job->segment) {
         job->kind = JOB_SEAL;
-    } else if (!job->is_last && log->current && is_cleaning_due(spool)) {
-        job->segment = choose_clean(spool);
+    } else if (!job->is_last && log->current) {
+        job->segment = choose_clean(spool, alive_limit(spool));
         job->kind = job->segment ? JOB_CLEAN : JOB_NONE;
     }
     if (job->segment)
@@ -123,8 +158,8 @@ static void note_sealed(struct spool *spool, void *arg) {
     if (io_is_ok(sealed->result)) {
         spool_segment_become(segment, SPOOL_SEGMENT_SEALED);
         buffer_finish(&segment->image);
-    } else if (spool_is_out_of_space(sealed->result)) {
-        segment->idle_until = io_after(TRY_AGAIN_MS);
+    } else if (sealed->result.status != IO_ERROR || spool_is_out_of_space(sealed->result)) {
+        segment->closed_at = io_after(TRY_AGAIN_MS);
     } else {
         spool_log_fail(spool->log, segment, sealed->result);
     }

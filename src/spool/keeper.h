@@ -13,7 +13,8 @@ void spool_keeper_destroy(struct spool_keeper *keeper);
 IO_WAITS void spool_keeper_stop(struct spool_keeper *keeper);
 
 // --- Its work ------------------------------------------------------------------------------------
-// Writes index and footer. A full disk is no failure: it is tried again later.
+// Writes index and footer. A full disk is no failure, nor is what cannot be read (IO_CANCELED): it
+// is tried again later.
 IO_WAITS struct io_result spool_seal(struct spool *spool, struct spool_segment *segment);
 // Moves everything alive to the end of the log. False: not all of it could be moved.
 IO_WAITS bool spool_clean(struct spool *spool, struct spool_segment *segment);

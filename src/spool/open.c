@@ -112,8 +112,7 @@ static bool make_first_segment(struct spool_start *start) {
         .dir = spool->dir,
         .header = {.node = spool->node.node,
                    .number = (uint64_t)spool->node.epoch << 32 | ++log->counter,
-                   .failed_number = log->failed_number,
-                   .failed_sequence = log->failed_sequence}};
+                   .failures = log->failures}};
     struct io_result result = spool_file_make(&new, &file);
     for (int i = 0; i < SPOOL_RESERVES && !file && spool_is_out_of_space(result); i++) {
         if (!log->has_reserve[i])
@@ -135,9 +134,10 @@ static bool begin_log(struct spool_start *start) {
     struct spool *spool = start->spool;
     struct spool_log *log = spool->log = spool_log_create(spool);
     log->sequence = start->last_sequence;
-    if (spool_segments_find(&spool->segments, start->failed_number)) {
-        log->failed_number = start->failed_number;
-        log->failed_sequence = start->failed_sequence;
+    for (size_t i = 0; i < start->failures.n; i++) {
+        const struct spool_failure *failure = &start->failures.list[i];
+        if (spool_segments_find(&spool->segments, failure->segment))
+            spool_failures_add(&log->failures, failure->segment, failure->sequence);
     }
     for (int i = 0; i < SPOOL_RESERVES; i++)
         log->has_reserve[i] = start->has_reserve[i];

@@ -101,35 +101,43 @@ struct opened {
     struct spool_header header;
 };
 
-static void note_failure(struct spool_start *start, const struct spool_header *header) {
-    if (header->failed_number == 0)
-        return;
-    start->failed_number = header->failed_number;
-    start->failed_sequence = header->failed_sequence;
+static void note_failures(struct spool_start *start, const struct spool_header *header) {
+    for (size_t i = 0; i < header->failures.n; i++)
+        spool_failures_add(&start->failures, header->failures.list[i].segment,
+                           header->failures.list[i].sequence);
+}
+
+static bool remove_empty(struct spool_start *start, const struct opened *opened) {
+    struct io_result result = io_dir_unlink(start->spool->dir, opened->name);
+    if (!io_is_ok(result))
+        return error_set_errno(start->error, result.sys_errno, "cannot remove %s", opened->name);
+    return true;
 }
 
 static bool judge_segment(struct spool_start *start, struct opened *opened, struct view head) {
-    bool used_copy = false;
+    bool used_copy = false, is_valid = spool_header_read(head, &opened->header, &used_copy);
+    if (is_valid && opened->header.version <= SPOOL_FORMAT_VERSION)
+        note_failures(start, &opened->header);
     if (opened->size <= SPOOL_DATA_AT || is_unborn(head))
-        return io_is_ok(io_dir_unlink(start->spool->dir, opened->name)) ||
-               error_set(start->error, "cannot remove %s", opened->name);
+        return remove_empty(start, opened);
     if (opened->size > SPOOL_FILE_BYTES_MAX)
         return set_aside(start, opened->name, "larger than a segment can be");
-    if (!spool_header_read(head, &opened->header, &used_copy))
+    if (!is_valid)
         return set_aside(start, opened->name, "both copies of the header are damaged");
     if (opened->header.version > SPOOL_FORMAT_VERSION)
         return error_set(start->error, "%s/%s was written by a later version (format %u)",
                          start->spool->path, opened->name, opened->header.version);
     if (opened->header.number != opened->number)
         return set_aside(start, opened->name, "its header has another number");
-    start->report->damaged_records += used_copy;
-    note_failure(start, &opened->header);
+    if (used_copy) {
+        start->report->damaged_records++;
+        log_error("spool", "%s: the first copy of the header is damaged", opened->name);
+    }
     struct spool_segment *segment =
         spool_segments_add(&start->spool->segments,
                            spool_file_create(opened->file, &opened->header), SPOOL_SEGMENT_CLOSED);
     opened->file = NULL;
-    spool_segment_grow(&start->spool->segments, segment,
-                       opened->size > SPOOL_DATA_AT ? opened->size : SPOOL_DATA_AT);
+    spool_segment_grow(&start->spool->segments, segment, opened->size);
     return true;
 }
 
@@ -184,7 +192,10 @@ static void judge_damages(struct spool_start *start, struct spool_replay *replay
         const struct spool_damage *damage = &scan->damages[i];
         if (scan->abandoned_from && damage->sequence >= scan->abandoned_from)
             continue; // of a batch that nobody was told is there
-        if (may_be_torn && spool_scan_is_at_tail(scan, damage)) {
+        // Behind the last batch: torn, or an index that was not finished. Where a batch is missing
+        // there, the next segment's sequence tells.
+        if (damage->sequence > scan->last_sequence ||
+            (may_be_torn && damage->sequence == scan->last_sequence)) {
             is_torn = true;
             continue;
         }
@@ -203,10 +214,9 @@ static void judge_damages(struct spool_start *start, struct spool_replay *replay
 
 static bool scan_segment(struct spool_start *start, struct spool_replay *replay, size_t place) {
     struct spool_segment *segment = start->spool->segments.ordered[place];
-    bool has_failed = segment->file->number == start->failed_number;
-    struct spool_scan scan = {.secret = segment->file->secret,
-                              .abandoned_from = has_failed ? start->failed_sequence : 0,
-                              .image = &segment->image};
+    uint64_t failed_from = spool_failures_find(&start->failures, segment->file->number);
+    struct spool_scan scan = {
+        .secret = segment->file->secret, .abandoned_from = failed_from, .image = &segment->image};
     size_t len = 0;
     int sys_errno = 0;
     char *bytes = spool_segment_load(segment, 0, &len, &sys_errno);
@@ -224,7 +234,7 @@ static bool scan_segment(struct spool_start *start, struct spool_replay *replay,
     segment->first_sequence = scan.first_sequence;
     segment->last_sequence = scan.last_sequence;
     segment->newest_ms = scan.newest_ms;
-    if (has_failed)
+    if (failed_from)
         spool_segment_become(segment, SPOOL_SEGMENT_FAILED);
     spool_scan_finish(&scan);
     free(bytes);

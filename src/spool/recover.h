@@ -17,7 +17,7 @@ struct spool_start {
     size_t n_numbers, size_numbers;
     uint32_t epoch_max;
     uint64_t last_sequence;
-    uint64_t failed_number, failed_sequence; // the latest that a header tells of
+    struct spool_failures failures; // that the headers tell of
     bool has_reserve[2];
 };
 

@@ -36,8 +36,7 @@ static void ask_for_segment(struct spool_log *log, int reserve) {
         .dir = log->spool->dir,
         .header = {.node = node->node,
                    .number = (uint64_t)node->epoch << 32 | ++log->counter,
-                   .failed_number = log->failed_number,
-                   .failed_sequence = log->failed_sequence}};
+                   .failures = log->failures}};
     ASSERT(log->counter != 0);
     if (reserve >= 0) {
         snprintf(make->reserve, sizeof(make->reserve), "reserve-%d", reserve);
@@ -169,8 +168,7 @@ void spool_log_doom(struct spool_log *log) {
         if (segment->state == SPOOL_SEGMENT_CURRENT || segment->state == SPOOL_SEGMENT_DOOMED ||
             segment->is_busy || spool_segment_is_needed(segment))
             continue;
-        spool_segment_become(segment, SPOOL_SEGMENT_DOOMED);
-        buffer_finish(&segment->image);
+        spool_segment_doom(segments, segment);
         spool_unlink_ask(log->spool, segment);
     }
 }

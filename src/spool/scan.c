@@ -90,20 +90,22 @@ static bool index_at(const struct spool_scan *scan, struct view file, uint64_t a
 }
 
 static void take_sequence(struct spool_scan *scan, uint64_t sequence) {
+    if (sequence != scan->sequence)
+        scan->frames_left = 0;
+    scan->sequence = sequence;
+    if (is_abandoned(scan, sequence))
+        return;
     if (scan->first_sequence == 0)
         scan->first_sequence = sequence;
     if (sequence > scan->last_sequence)
         scan->last_sequence = sequence;
-    if (sequence != scan->sequence)
-        scan->frames_left = 0;
-    scan->sequence = sequence;
 }
 
 static void take_batch(struct spool_scan *scan, const struct spool_batch *batch) {
-    if (is_abandoned(scan, batch->sequence))
-        return;
     take_sequence(scan, batch->sequence);
     scan->frames_left = batch->n_frames;
+    if (is_abandoned(scan, batch->sequence))
+        return;
     scan->n_batches++;
     if (batch->wall_ms > scan->newest_ms)
         scan->newest_ms = batch->wall_ms;
@@ -113,11 +115,11 @@ static uint64_t take_frame(struct spool_scan *scan, struct view file,
                            const struct spool_frame *frame, struct view meta) {
     uint64_t at = (uint64_t)frame->unit * SPOOL_UNIT_BYTES;
     uint64_t next = at + spool_frame_total(frame);
-    if (is_abandoned(scan, frame->sequence))
-        return next;
     take_sequence(scan, frame->sequence);
     struct view data = view_take(view_skip(file, spool_frame_data_at(frame)), frame->data_bytes);
-    if (data.len == frame->data_bytes && spool_scan_data_is_whole(meta, data)) {
+    if (is_abandoned(scan, frame->sequence)) {
+        // nobody was told that it is there
+    } else if (data.len == frame->data_bytes && spool_scan_data_is_whole(meta, data)) {
         spool_image_append(scan->image, frame->unit, meta);
         scan->n_frames++;
         scan->end = next;
@@ -152,6 +154,29 @@ static uint64_t resynchronise(const struct spool_scan *scan, struct view file, u
     return file.len;
 }
 
+// Of what could not be read between the last thing that was whole and the next one.
+static uint64_t damaged_sequence(const struct spool_scan *scan, struct view file, uint64_t next) {
+    struct spool_batch batch;
+    struct spool_frame frame;
+    struct view meta;
+    if (scan->sequence != 0)
+        return scan->sequence + (scan->frames_left == 0); // at a border: of the next batch
+    if (batch_at(scan, file, next, &batch))
+        return batch.sequence - 1;
+    return frame_at(scan, file, next, &frame, &meta) ? frame.sequence : 1;
+}
+
+static uint64_t take_damage(struct spool_scan *scan, struct view file, uint64_t at) {
+    uint64_t next = resynchronise(scan, file, at);
+    bool is_clean_end = next == file.len && scan->frames_left == 0 && is_zero(view_skip(file, at));
+    uint64_t sequence = damaged_sequence(scan, file, next);
+    if (!is_clean_end)
+        add_damage(scan, (struct spool_damage){at, next - at, sequence, false});
+    if (next == file.len)
+        scan->frames_left = 0;
+    return next;
+}
+
 // Reads what begins at `at`; returns where the next one must begin.
 static uint64_t take_next(struct spool_scan *scan, struct view file, uint64_t at) {
     struct spool_batch batch;
@@ -167,14 +192,7 @@ static uint64_t take_next(struct spool_scan *scan, struct view file, uint64_t at
         scan->has_index_mark = true;
         return file.len;
     }
-    uint64_t next = resynchronise(scan, file, at);
-    bool is_clean_end = next == file.len && scan->frames_left == 0 && is_zero(view_skip(file, at));
-    uint64_t sequence = scan->sequence + (scan->frames_left == 0); // at a border: of the next one
-    if (!is_clean_end)
-        add_damage(scan, (struct spool_damage){at, next - at, sequence, false});
-    if (next == file.len)
-        scan->frames_left = 0;
-    return next;
+    return take_damage(scan, file, at);
 }
 
 void spool_scan_run(struct spool_scan *scan, struct view file) {
@@ -191,8 +209,4 @@ void spool_scan_finish(struct spool_scan *scan) {
     free(scan->damages);
     scan->damages = NULL;
     scan->n_damages = scan->size_damages = 0;
-}
-
-bool spool_scan_is_at_tail(const struct spool_scan *scan, const struct spool_damage *damage) {
-    return damage->sequence >= scan->last_sequence;
 }

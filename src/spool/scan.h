@@ -41,9 +41,6 @@ struct spool_scan {
 // `file` is the whole file, or all of it up to the end of data. Free with spool_scan_finish.
 void spool_scan_run(struct spool_scan *scan, struct view file);
 void spool_scan_finish(struct spool_scan *scan);
-// The damage is in the last batch, or behind it: what a crash leaves where nothing was
-// acknowledged.
-bool spool_scan_is_at_tail(const struct spool_scan *scan, const struct spool_damage *damage);
 // Every piece that the records name in this frame's data is there and passes its CRC.
 bool spool_scan_data_is_whole(struct view meta, struct view data);
 

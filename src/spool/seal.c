@@ -83,6 +83,14 @@ static void filter_slice(struct spool *spool, void *arg) {
 }
 
 // --- Writing -------------------------------------------------------------------------------------
+// I6: a sync that failed is never tried again, whatever the reason.
+static struct io_result sync_once(struct spool_segment *segment) {
+    struct io_result result = io_file_sync(segment->file->file);
+    if (spool_is_out_of_space(result))
+        result.sys_errno = EIO;
+    return result;
+}
+
 static struct io_result write_index(struct spool_segment *segment, struct buffer *index) {
     unsigned char footer_bytes[SPOOL_FOOTER_BYTES];
     struct spool_secret secret = segment->file->secret;
@@ -95,17 +103,22 @@ static struct io_result write_index(struct spool_segment *segment, struct buffer
                                   .newest_ms = segment->newest_ms,
                                   .index_crc = crc32c(secret.seed, index->ptr, index->len)};
     spool_footer_write(secret, &footer, footer_bytes);
-    struct iovec parts[] = {{index->ptr, index->len}, {footer_bytes, sizeof(footer_bytes)}};
+    struct iovec part = {index->ptr, index->len}, last = {footer_bytes, sizeof(footer_bytes)};
     struct io_result result = {.status = IO_OK};
     if (segment->file_bytes > segment->end) // a torn batch, or blocks of the reserve
         result = io_file_truncate(segment->file->file, segment->end);
     if (io_is_ok(result))
-        result = io_file_writev(segment->file->file, parts, 2, at);
-    if (!io_is_ok(result)) {
+        result = io_file_writev(segment->file->file, &part, 1, at);
+    // Where there is a footer, the index is whole: else a start could not tell damage from a crash.
+    if (io_is_ok(result))
+        result = sync_once(segment);
+    if (io_is_ok(result))
+        result = io_file_writev(segment->file->file, &last, 1, at + index->len);
+    if (io_is_ok(result))
+        result = sync_once(segment);
+    if (spool_is_out_of_space(result)) // of a write: the blocks are given back
         io_file_truncate(segment->file->file, segment->end);
-        return result;
-    }
-    return io_file_sync(segment->file->file);
+    return result;
 }
 
 struct grown {
@@ -122,7 +135,7 @@ struct io_result spool_seal(struct spool *spool, struct spool_segment *segment) 
     struct buffer storage, index;
     char mark[SPOOL_ENTRY_BYTES];
     struct filter filter = {.segment = segment, .out = &index};
-    struct io_result result = {.status = IO_ERROR, .sys_errno = EIO};
+    struct io_result result = {.status = IO_CANCELED}; // nothing was written
     buffer_init(&storage, SPOOL_FILE_BYTES_MAX);
     buffer_init(&index, SPOOL_FILE_BYTES_MAX);
     codec_store_u64(mark, spool_mark_of(segment->file->secret, SPOOL_MARK_INDEX));

@@ -159,7 +159,7 @@ void spool_segments_remove(struct spool_segments *segments, struct spool_segment
     for (size_t i = 0; i < segments->n_ordered; i++)
         forget_kill(segments->ordered[i], segment->slot);
     segments->slots[segment->slot] = NULL;
-    segments->file_bytes -= segment->file_bytes;
+    segments->n_doomed--;
     segments->has_unpinned = true;
     destroy(segment);
 }
@@ -178,6 +178,13 @@ void spool_segment_become(struct spool_segment *segment, enum spool_segment_stat
     segment->state = state;
 }
 
+void spool_segment_doom(struct spool_segments *segments, struct spool_segment *segment) {
+    spool_segment_become(segment, SPOOL_SEGMENT_DOOMED);
+    buffer_finish(&segment->image);
+    segments->file_bytes -= segment->file_bytes;
+    segments->n_doomed++;
+}
+
 bool spool_segment_is_needed(const struct spool_segment *segment) {
     return segment->n_pins > 0 || segment->n_kills > 0 ||
            atomic_load(&segment->file->n_arriving) > 0;
@@ -185,6 +192,7 @@ bool spool_segment_is_needed(const struct spool_segment *segment) {
 
 void spool_segment_grow(struct spool_segments *segments, struct spool_segment *segment,
                         uint64_t file_bytes) {
+    ASSERT(segment->state != SPOOL_SEGMENT_DOOMED);
     segments->file_bytes += file_bytes - segment->file_bytes;
     segment->file_bytes = file_bytes;
 }
@@ -217,4 +225,11 @@ void spool_segment_kills(struct spool_segment *segment, const struct spool_segme
     }
     segment->kills[word] |= bit;
     segment->n_kills++;
+}
+
+void spool_segment_forget_kills(struct spool_segment *segment) {
+    ASSERT(segment->state != SPOOL_SEGMENT_CURRENT);
+    free(segment->kills);
+    segment->kills = NULL;
+    segment->n_kill_words = segment->n_kills = 0;
 }

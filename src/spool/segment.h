@@ -62,8 +62,9 @@ struct spool_segments {
     size_t n_slots;
     struct spool_segment **ordered; // by number
     size_t n_ordered, size_ordered;
-    uint64_t pinned_bytes, file_bytes; // sums
-    bool has_unpinned;                 // since the last look, some segment lost a pin
+    uint64_t pinned_bytes, file_bytes; // sums; the latter without those that are doomed
+    size_t n_doomed;
+    bool has_unpinned; // since the last look, some segment lost a pin
 };
 
 void spool_segments_init(struct spool_segments *segments);
@@ -81,6 +82,7 @@ static inline struct spool_segment *spool_segments_at(const struct spool_segment
 }
 
 void spool_segment_become(struct spool_segment *segment, enum spool_segment_state state);
+void spool_segment_doom(struct spool_segments *segments, struct spool_segment *segment);
 bool spool_segment_is_needed(const struct spool_segment *segment);
 void spool_segment_grow(struct spool_segments *segments, struct spool_segment *segment,
                         uint64_t file_bytes);
@@ -88,5 +90,7 @@ void spool_segment_pin(struct spool_segments *segments, uint32_t slot, uint64_t 
 void spool_segment_unpin(struct spool_segments *segments, uint32_t slot, uint64_t bytes);
 // A DEAD record in `segment` voids copies in `victim`.
 void spool_segment_kills(struct spool_segment *segment, const struct spool_segment *victim);
+// What its DEAD records void is voided by others now.
+void spool_segment_forget_kills(struct spool_segment *segment);
 
 #endif

@@ -15,8 +15,7 @@ static void note_space(struct spool *spool, void *arg) {
     pthread_mutex_lock(&spool->health_lock);
     health->bytes_total = space->bytes_total;
     health->bytes_free = space->bytes_free;
-    health->is_low =
-        space->bytes_free / 100 * 100 < space->bytes_total / 100 * options->warn_free_percent;
+    health->is_low = space->bytes_free < space->bytes_total / 100 * options->warn_free_percent;
     pthread_mutex_unlock(&spool->health_lock);
     if (space->bytes_free < floor)
         log->is_full = true;

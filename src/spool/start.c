@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The names in the directory, and who we are.
 #include "base/log.h"
+#include "spool/commit.h"
 #include "spool/recover.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 // --- Names ---------------------------------------------------------------------------------------
@@ -99,6 +101,22 @@ static struct io_result read_node(struct spool_start *start) {
     return (struct io_result){.status = IO_OK};
 }
 
+// On a full disk a part of the reserve makes room; it is made again when there is some.
+static struct io_result write_node_anyway(struct spool_start *start) {
+    char name[SPOOL_NAME_SIZE];
+    struct io_result result = write_node(start->spool);
+    for (int i = SPOOL_RESERVES - 1; i >= 0 && spool_is_out_of_space(result); i--) {
+        if (!start->has_reserve[i])
+            continue;
+        snprintf(name, sizeof(name), "reserve-%d", i);
+        start->has_reserve[i] = false;
+        result = io_dir_unlink(start->spool->dir, name);
+        if (io_is_ok(result))
+            result = write_node(start->spool);
+    }
+    return result;
+}
+
 // I4: the epoch is durable before the first id of this start is given out.
 bool spool_start_node(struct spool_start *start) {
     struct spool_node *node = &start->spool->node;
@@ -114,7 +132,7 @@ bool spool_start_node(struct spool_start *start) {
         return error_set(start->error, "the spool %s has no boot epoch left", start->spool->path);
     node->epoch++;
     node->wall_ms = io_wall_ms();
-    result = write_node(start->spool);
+    result = write_node_anyway(start);
     if (!io_is_ok(result))
         return error_set_errno(start->error, result.sys_errno, "cannot write %s/node",
                                start->spool->path);
