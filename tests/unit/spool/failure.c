@@ -135,7 +135,7 @@ static void floor_refuses_before_the_disk_does(void *arg) {
     }
     struct spool_health health = spool_health(spool);
     assert_true(health.is_low);
-    assert_in_range(health.bytes_free, 700 << 10, 1 << 20);
+    assert_in_range(health.bytes_free, 500 << 10, 1 << 20);
     struct address address;
     assert_true(address_parse(VIEW("192.0.2.1"), &address));
     struct spool_client *client = spool_client_get(spool, &address);
