@@ -9,7 +9,7 @@
 
 enum {
     TICK_MS = 250,
-    TICK_IDLE_MS = 4000, // while nothing is written: others may fill the disk, too
+    TICK_IDLE_MS = 4000,  // while nothing is written: others may fill the disk, too
     SEAL_AFTER_MS = 2000, // most segments are dead by then and need no index
     TRY_AGAIN_MS = 60000,
     CLOSED_MAX = 8,         // so many wait at most: their images are in memory
@@ -21,6 +21,8 @@ struct spool_keeper {
     struct spool *spool;
     struct io_event wake;
     bool is_stopping;
+    io_time measure_at;
+    uint64_t batches_seen;
     struct spool_waiter *stopped;
 };
 
@@ -194,6 +196,14 @@ static void note_reserve(struct spool *spool, void *arg) {
     spool->log->has_reserve[made->which] = made->is_made;
 }
 
+// The disk may fill up while there is much to do.
+static void measure_if_due(struct spool_keeper *keeper) {
+    if (keeper->is_stopping || io_now() < keeper->measure_at)
+        return;
+    spool_space_measure(keeper->spool);
+    keeper->measure_at = io_after(TICK_MS);
+}
+
 static bool work_once(struct spool_keeper *keeper) {
     struct job job = {.is_last = keeper->is_stopping};
     struct spool *spool = keeper->spool;
@@ -223,20 +233,24 @@ static void close_books(struct spool *spool, void *arg) {
     spool->log->is_closing = true;
 }
 
+// Seldom while nothing is written and nothing waits for room; a segment that closes wakes it.
+static int64_t tick_ms(struct spool_keeper *keeper) {
+    struct spool_health health = spool_health(keeper->spool);
+    bool is_quiet = health.batches == keeper->batches_seen && health.accepts;
+    keeper->batches_seen = health.batches;
+    return is_quiet ? TICK_IDLE_MS : TICK_MS;
+}
+
 static void keeper_main(void *arg) {
     struct spool_keeper *keeper = arg;
-    uint64_t batches_seen = 0;
     while (!keeper->is_stopping) {
-        uint64_t batches = spool_health(keeper->spool).batches;
-        int64_t tick_ms = batches != batches_seen ? TICK_MS : TICK_IDLE_MS;
-        batches_seen = batches;
-        struct io_result result = io_event_wait(&keeper->wake, io_after(tick_ms));
+        struct io_result result = io_event_wait(&keeper->wake, io_after(tick_ms(keeper)));
         if (result.status == IO_CANCELED)
             return;
-        if (!keeper->is_stopping)
-            spool_space_measure(keeper->spool);
+        io_event_clear(&keeper->wake);
+        measure_if_due(keeper);
         while (!keeper->is_stopping && work_once(keeper))
-            continue;
+            measure_if_due(keeper);
     }
     spool_ask(keeper->spool, close_current, NULL);
     while (work_once(keeper))
@@ -255,6 +269,16 @@ struct spool_keeper *spool_keeper_create(struct spool *spool) {
 
 void spool_keeper_destroy(struct spool_keeper *keeper) {
     free(keeper);
+}
+
+static void rouse(void *arg) {
+    struct spool_keeper *keeper = arg;
+    io_event_set(&keeper->wake);
+}
+
+void spool_keeper_wake(struct spool_keeper *keeper) {
+    if (keeper)
+        io_loop_post(keeper->spool->helper_loop, rouse, keeper);
 }
 
 static void tell_to_stop(void *arg) {

@@ -9,6 +9,7 @@
 
 struct spool_keeper *spool_keeper_create(struct spool *spool);
 void spool_keeper_destroy(struct spool_keeper *keeper);
+void spool_keeper_wake(struct spool_keeper *keeper); // from any thread; NULL: none yet
 // Closes the current segment and seals everything that is needed.
 IO_WAITS void spool_keeper_stop(struct spool_keeper *keeper);
 

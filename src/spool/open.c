@@ -165,8 +165,8 @@ static bool start_loops(struct spool_start *start) {
     spool->segments.has_unpinned = true; // what recovery found needless
     spool_log_doom(spool->log);
     spool_log_publish(spool->log);
+    spool->keeper = spool_keeper_create(spool); // it waits for the committer
     io_spawn_on(spool->log_loop, "spool-committer", spool_log_main, spool->log);
-    spool->keeper = spool_keeper_create(spool);
     return true;
 }
 

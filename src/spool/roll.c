@@ -5,6 +5,7 @@
 //           only; if that fails too, nothing is written until restart
 #include "base/log.h"
 #include "spool/commit.h"
+#include "spool/keeper.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@ void spool_log_close_current(struct spool_log *log) {
     segment->closed_at = io_now();
     spool_segment_become(segment, SPOOL_SEGMENT_CLOSED);
     log->spool->segments.has_unpinned = true; // it may be needless already
+    spool_keeper_wake(log->spool->keeper);
 }
 
 // --- Making --------------------------------------------------------------------------------------
