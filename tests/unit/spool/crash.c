@@ -11,7 +11,7 @@ enum {
     MODEL_RCPTS_MAX = 6,
     MODEL_NOTES = 6,
     CYCLES = 7,
-    SEEDS = 250,
+    SEEDS = 150,
     PRODUCERS = 3,
     WORKERS = 4
 };
