@@ -134,10 +134,13 @@ static enum session_line refuse_line(struct session *session, enum smtp_line kin
     return session->is_over ? SESSION_LINE_NONE : SESSION_LINE_BAD;
 }
 
+static io_time command_deadline(const struct session *session) {
+    int64_t patience_ms = session->may_relay ? SESSION_FRUITLESS_MS : SESSION_STRANGER_MS;
+    return int64_min(io_after(SESSION_COMMAND_MS), session->fruitless_since + patience_ms);
+}
+
 enum session_line session_read_line(struct session *session, struct view *line) {
-    io_time deadline = io_after(SESSION_COMMAND_MS);
-    if (deadline > session->fruitless_since + SESSION_FRUITLESS_MS)
-        deadline = session->fruitless_since + SESSION_FRUITLESS_MS;
+    io_time deadline = command_deadline(session);
     for (;;) {
         size_t used = 0;
         enum smtp_line kind = SMTP_LINE_MORE;

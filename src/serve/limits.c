@@ -15,7 +15,7 @@ struct visitor { // an address with at least one session
 struct serve_limits {
     pthread_mutex_t lock;
     struct hash_table visitors;
-    unsigned n_sessions;
+    unsigned n_sessions, n_strangers;
 };
 
 struct serve_limits *serve_limits_create(void) {
@@ -51,12 +51,19 @@ static struct visitor *welcome(struct serve_limits *limits, const struct address
     return visitor;
 }
 
+static bool is_full(const struct serve_limits *limits, bool is_stranger,
+                    const struct config *config) {
+    unsigned strangers_max = config->max_sessions / 4 + 1;
+    return limits->n_sessions >= config->max_sessions ||
+           (is_stranger && limits->n_strangers >= strangers_max);
+}
+
 enum serve_admission serve_limits_enter(struct serve_limits *limits, const struct address *client,
-                                        const struct config *config) {
+                                        bool is_stranger, const struct config *config) {
     enum serve_admission admission = SERVE_ADMITTED;
     pthread_mutex_lock(&limits->lock);
     struct visitor *visitor = find(limits, client);
-    if (limits->n_sessions >= config->max_sessions)
+    if (is_full(limits, is_stranger, config))
         admission = SERVE_FULL;
     else if (visitor && visitor->n_sessions >= config->max_sessions_per_client)
         admission = SERVE_FULL_FOR_CLIENT;
@@ -65,16 +72,20 @@ enum serve_admission serve_limits_enter(struct serve_limits *limits, const struc
             visitor = welcome(limits, client);
         visitor->n_sessions++;
         limits->n_sessions++;
+        limits->n_strangers += is_stranger;
     }
     pthread_mutex_unlock(&limits->lock);
     return admission;
 }
 
-void serve_limits_leave(struct serve_limits *limits, const struct address *client) {
+void serve_limits_leave(struct serve_limits *limits, const struct address *client,
+                        bool is_stranger) {
     pthread_mutex_lock(&limits->lock);
     struct visitor *visitor = find(limits, client);
     ASSERT(visitor && visitor->n_sessions > 0 && limits->n_sessions > 0);
+    ASSERT(limits->n_strangers >= is_stranger);
     limits->n_sessions--;
+    limits->n_strangers -= is_stranger;
     if (--visitor->n_sessions == 0) {
         hash_table_remove(&limits->visitors, &visitor->node);
         free(visitor);

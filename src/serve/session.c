@@ -48,7 +48,7 @@ struct session *session_create(struct serve *serve, const char *name, struct io_
 static void destroy(struct session *session) {
     session_reset_transaction(session);
     if (session->is_admitted)
-        serve_limits_leave(session->serve->limits, &session->peer);
+        serve_limits_leave(session->serve->limits, &session->peer, !session->may_relay);
     atomic_fetch_sub_explicit(&session->serve->counts.sessions_now, 1, memory_order_relaxed);
     list_remove(&session->link);
     io_close(session->stream);
@@ -63,7 +63,8 @@ static void destroy(struct session *session) {
 }
 
 static bool admit(struct session *session) {
-    switch (serve_limits_enter(session->serve->limits, &session->peer, session->config)) {
+    switch (serve_limits_enter(session->serve->limits, &session->peer, !session->may_relay,
+                               session->config)) {
     case SERVE_FULL: session_dismiss(session, "4.3.2", "Too many sessions"); return false;
     case SERVE_FULL_FOR_CLIENT:
         session_dismiss(session, "4.7.0", "Too many sessions from your address");
@@ -89,7 +90,9 @@ static bool remember_name(struct session *session, struct view rest) {
         return false;
     }
     session_reset_transaction(session);
-    view_copy_string(helo.name, session->helo, sizeof(session->helo));
+    // One word, so that what stands behind it cannot pass for another field of a log line.
+    size_t word_len = size_min(view_find_char(helo.name, ' '), view_find_char(helo.name, '\t'));
+    view_copy_string(view_take(helo.name, word_len), session->helo, sizeof(session->helo));
     session->has_helo = true;
     return true;
 }
@@ -288,8 +291,10 @@ static bool refuse_recipient(struct session *session, const struct smtp_path *pa
 
 static bool add_recipient(struct session *session, struct view address) {
     struct mail_envelope *envelope = &session->envelope;
+    if (envelope->n_recipients >= session->config->max_recipients)
+        return false;
     struct view copy = arena_copy(&session->arena, address);
-    if (!copy.ptr || envelope->n_recipients >= session->config->max_recipients)
+    if (!copy.ptr)
         return false;
     if (envelope->n_recipients == session->recipients_size) {
         session->recipients_size = size_max(4, session->recipients_size * 2);
@@ -385,6 +390,15 @@ static void hear_quit(struct session *session) {
     session->is_over = true;
 }
 
+// A web page can make its reader's browser post to us, with commands in the body, and the browser
+// may well be in accept_from. Whoever speaks HTTP has nothing more to say.
+static void hear_unknown(struct session *session, struct view line) {
+    if (view_find(line, VIEW(" HTTP/")) < line.len)
+        session_dismiss(session, "4.7.0", "This is no web server");
+    else
+        session_fault(session, VIEW("500 5.5.2 Unknown command"));
+}
+
 static IO_WAITS void obey(struct session *session, struct view line) {
     struct smtp_command command = smtp_command_parse(line);
     switch (command.verb) {
@@ -404,7 +418,7 @@ static IO_WAITS void obey(struct session *session, struct view line) {
         session_reply(session,
                       VIEW("214 2.0.0 EHLO HELO MAIL RCPT DATA RSET NOOP QUIT VRFY STARTTLS"));
         break;
-    case SMTP_VERB_UNKNOWN: session_fault(session, VIEW("500 5.5.2 Unknown command")); break;
+    case SMTP_VERB_UNKNOWN: hear_unknown(session, line); break;
     default: session_fault(session, VIEW("502 5.5.1 Not implemented")); break;
     }
 }

@@ -15,6 +15,7 @@ enum {
     SESSION_BLOCK_MS = 3 * 60 * 1000,      // of a message, as 4.5.3.2.5 has it for the client
     SESSION_MESSAGE_MS = 60 * 60 * 1000,   // a whole message, however steadily it drips
     SESSION_FRUITLESS_MS = 30 * 60 * 1000, // commands without a message
+    SESSION_STRANGER_MS = 3 * 60 * 1000,   // the same for who is not in accept_from
     SESSION_TLS_MS = 60 * 1000,            // the handshake
     SESSION_WRITE_MS = 5 * 60 * 1000,      // until a client reads its replies
     SESSION_FAREWELL_MS = 1000,            // the same when we are leaving
@@ -52,7 +53,7 @@ struct session {
     struct spool_client *client; // the budget of memory of this address
     char listener_name[64];      // a copy: the listener may be closed before the session
     bool offers_tls;
-    bool may_relay;
+    bool may_relay; // the client is in accept_from; else it is a stranger
     bool is_admitted;
     bool is_over;
     bool is_resting; // waits for a command outside of a transaction: may be asked to leave at once
