@@ -118,7 +118,7 @@ static struct io_result connect_socket(struct socket_stream *socket,
     do
         done = connect(number, (struct sockaddr *)&name, len);
     while (done != 0 && errno == EINTR);
-    if (done != 0 && errno != EINPROGRESS)
+    if (done != 0 && errno != EINPROGRESS && errno != EALREADY)
         return failed(number, errno);
     struct io_result result = await_connection(socket, deadline);
     if (result.status != IO_OK)

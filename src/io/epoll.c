@@ -64,6 +64,22 @@ static void note_edges(struct descriptor *descriptor, uint32_t events) {
     }
 }
 
+// Callbacks come last: one may close a stream that this batch names too.
+static void take_events(struct epoll_event *events, int n_events) {
+    int n_callbacks = 0;
+    for (int i = 0; i < n_events; i++) {
+        struct descriptor *descriptor = events[i].data.ptr;
+        if (descriptor->on_events)
+            events[n_callbacks++] = events[i];
+        else
+            note_edges(descriptor, events[i].events);
+    }
+    for (int i = 0; i < n_callbacks; i++) {
+        struct descriptor *descriptor = events[i].data.ptr;
+        descriptor->on_events(descriptor, events[i].events);
+    }
+}
+
 static int sleep_ms(const struct io_loop *loop, io_time until) {
     if (until <= loop->now)
         return 0;
@@ -90,13 +106,7 @@ static void epoll_poll(struct io_loop *loop, io_time until) {
     }
     ASSERT(n_events >= 0 || errno == EINTR);
     clock_refresh(loop);
-    for (int i = 0; i < n_events; i++) {
-        struct descriptor *descriptor = events[i].data.ptr;
-        if (descriptor->on_events)
-            descriptor->on_events(descriptor, events[i].events);
-        else
-            note_edges(descriptor, events[i].events);
-    }
+    take_events(events, n_events);
     free_removed(loop->epoll);
 }
 

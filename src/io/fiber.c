@@ -3,7 +3,11 @@
 // next ready one; only after a number of slices, or when none is ready, does the loop get its turn.
 #include "io/fiber_internal.h"
 
+#include "base/log.h"
+
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     SLICES_A_TURN = 128,     // fibers run between two looks at the network and the clock
@@ -80,7 +84,10 @@ static struct io_fiber *take_free(struct io_loop *loop) {
     if (node)
         return CONTAINER_OF(node, struct io_fiber, sibling);
     struct io_fiber *fiber = mem_alloc_zero(sizeof(*fiber));
-    ASSERT(stack_pool_cut(&loop->stacks, &fiber->stack));
+    if (!stack_pool_cut(&loop->stacks, &fiber->stack)) {
+        log_error("io", "no memory for the stack of one more fiber: %s", strerrordesc_np(errno));
+        abort();
+    }
     list_init(&fiber->sibling);
     return fiber;
 }
@@ -118,7 +125,7 @@ struct io_fiber *io_spawn(const char *name, void (*run)(void *arg), void *arg) {
     return fiber_create(loop_home(io_this_loop), name, run, arg);
 }
 
-void fiber_recycle(struct io_loop *loop, struct io_fiber *fiber) {
+static void fiber_recycle(struct io_loop *loop, struct io_fiber *fiber) {
     context_finish(&fiber->context);
     if (IO_ASAN && fiber->is_killed) {
         // Its memory was not unwound and is no leak: it stays in sight of the tool.
@@ -137,8 +144,15 @@ void fiber_recycle(struct io_loop *loop, struct io_fiber *fiber) {
     loop->n_warm++;
 }
 
-void fiber_discard(struct io_fiber *fiber) {
+void fiber_discard(struct io_fiber *fiber, struct list *discarded) {
     sign_off(fiber);
+    list_append(discarded, &fiber->sibling);
+}
+
+void fiber_recycle_all(struct io_loop *loop, struct list *discarded) {
+    struct list *node;
+    while ((node = list_pop(discarded)))
+        fiber_recycle(loop, CONTAINER_OF(node, struct io_fiber, sibling));
 }
 
 void fiber_free_all(struct io_loop *loop) {

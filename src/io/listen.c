@@ -21,7 +21,8 @@ struct socket_listener {
     // Given up for a moment when the process has no other descriptor left, so that the connection
     // can be taken and closed instead of being announced for ever.
     int reserve;
-    char *path; // of a unix socket; removed at close
+    char *path; // of a unix socket; removed at close, unless it is another's by then
+    ino_t inode;
 };
 
 static const struct listener_ops socket_listener_ops;
@@ -110,6 +111,9 @@ struct io_listener *socket_listen_unix(const char *path, mode_t mode, struct err
     struct socket_listener *listener = create(number);
     listener->listener.address.family = ADDRESS_UNIX;
     listener->path = mem_copy_string(path);
+    struct stat stat;
+    if (lstat(path, &stat) == 0)
+        listener->inode = stat.st_ino;
     return &listener->listener;
 }
 
@@ -219,7 +223,8 @@ static void listener_close(struct io_listener *base) {
     descriptor_close(&listener->descriptor);
     if (listener->reserve >= 0)
         close(listener->reserve);
-    if (listener->path)
+    struct stat stat;
+    if (listener->path && lstat(listener->path, &stat) == 0 && stat.st_ino == listener->inode)
         unlink(listener->path);
     free(listener->path);
     free(listener);

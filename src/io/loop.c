@@ -235,13 +235,15 @@ void io_loop_stop(struct io_loop *loop) {
 }
 
 static void discard_rest(struct io_loop *home) {
+    struct list discarded;
+    list_init(&discarded);
     while (!list_is_empty(&home->fibers)) {
         struct io_fiber *fiber = CONTAINER_OF(home->fibers.next, struct io_fiber, sibling);
         log_error("io", "fiber %s does not end when it is canceled (it waits for: %s)", fiber->name,
                   fiber->waits_for ? fiber->waits_for : "its turn");
-        fiber_discard(fiber);
-        fiber_recycle(home->real, fiber);
+        fiber_discard(fiber, &discarded);
     }
+    fiber_recycle_all(home->real, &discarded);
 }
 
 // Others write to the stack of such a fiber: it cannot be discarded.

@@ -56,7 +56,8 @@ static void *pool_main(void *arg) {
 }
 
 void pool_hold(unsigned n_threads) {
-    ASSERT(n_threads <= POOL_THREADS_MAX);
+    if (n_threads > POOL_THREADS_MAX)
+        n_threads = POOL_THREADS_MAX;
     pthread_mutex_lock(&pool.lock);
     while (pool.is_ending)
         pthread_cond_wait(&pool.has_ended, &pool.lock);

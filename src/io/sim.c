@@ -175,13 +175,14 @@ static struct io_loop *sim_start_thread(const struct io_loop_options *options,
 }
 
 static void discard_others(struct io_loop *home) {
+    struct list discarded;
+    list_init(&discarded);
     LIST_FOR_EACH_SAFE (node, following, &home->fibers) {
         struct io_fiber *fiber = CONTAINER_OF(node, struct io_fiber, sibling);
-        if (fiber == home->real->current)
-            continue;
-        fiber_discard(fiber);
-        fiber_recycle(home->real, fiber);
+        if (fiber != home->real->current)
+            fiber_discard(fiber, &discarded);
     }
+    fiber_recycle_all(home->real, &discarded);
 }
 
 // What loop_unwind does, for a fiber that must not hold up the one thread: it parks meanwhile.
@@ -270,15 +271,12 @@ void sim_process_kill_at_disk_op(struct sim_process *process, uint64_t n, bool p
     process->is_power_cut = power_cut;
 }
 
-static void kill_fibers(struct io_loop *home) {
-    struct io_loop *real = home->real;
+static void kill_fibers(struct io_loop *home, struct list *discarded) {
     home->is_killed = true;
     while (!list_is_empty(&home->fibers)) {
         struct io_fiber *fiber = CONTAINER_OF(home->fibers.next, struct io_fiber, sibling);
         fiber->is_killed = true;
-        fiber_discard(fiber);
-        if (fiber != real->current)
-            fiber_recycle(real, fiber);
+        fiber_discard(fiber, discarded);
     }
 }
 
@@ -298,18 +296,23 @@ void sim_process_kill(struct sim_process *process, bool power_cut) {
     struct sim *sim = process->sim;
     struct io_fiber *self = sim->loop->current;
     bool is_suicide = self && self->home->process == process;
+    struct list discarded;
     if (process->is_killed)
         return;
+    list_init(&discarded);
     process->is_killed = true;
     sim_trace(sim, 'k', power_cut);
     LIST_FOR_EACH (node, &sim->homes) {
         struct sim_home *home = CONTAINER_OF(node, struct sim_home, node);
         if (is_home_of(home, process))
-            kill_fibers(&home->loop);
+            kill_fibers(&home->loop, &discarded);
     }
     kill_timers(sim->loop, process);
     sim_net_kill(sim, process);
     sim_disk_kill(sim, process, power_cut);
+    if (is_suicide)
+        list_remove(&self->sibling);
+    fiber_recycle_all(sim->loop, &discarded);
     if (is_suicide)
         fiber_leave(self);
 }

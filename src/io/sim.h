@@ -40,6 +40,7 @@ uint64_t sim_random_below(struct sim *sim, uint64_t limit); // the run's own gen
 uint64_t sim_fingerprint(const struct sim *sim);
 
 void sim_net_default(struct sim *sim, const struct sim_net_rule *rule);
+// Port zero: every port of the address that has no rule of its own.
 void sim_net_rule(struct sim *sim, const struct address *address, const struct sim_net_rule *rule);
 // Cuts every connection that ends at `address` now, without a packet.
 void sim_net_cut(struct sim *sim, const struct address *address);

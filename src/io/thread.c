@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <semaphore.h>
+#include <stdio.h>
 
 struct thread_start {
     const struct io_loop_options *options;
@@ -35,6 +36,12 @@ static bool create_thread(pthread_t *thread, struct thread_start *start) {
     return true;
 }
 
+static void name_thread(pthread_t thread, const char *name) {
+    char cut[16]; // more is an error
+    snprintf(cut, sizeof(cut), "%.15s", name);
+    pthread_setname_np(thread, cut);
+}
+
 struct io_loop *thread_start(const struct io_loop_options *options, struct error *error) {
     struct thread_start start = {.options = options, .error = error};
     pthread_t thread;
@@ -44,7 +51,7 @@ struct io_loop *thread_start(const struct io_loop_options *options, struct error
             ASSERT(errno == EINTR);
         if (start.loop) {
             start.loop->thread = thread;
-            pthread_setname_np(thread, options && options->name ? options->name : "loop");
+            name_thread(thread, options && options->name ? options->name : "loop");
         } else {
             pthread_join(thread, NULL);
         }

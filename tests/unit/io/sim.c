@@ -424,6 +424,30 @@ static void power_cut_stops_a_process(void *arg) {
     check_killed(sim);
 }
 
+static void nest(void *arg) {
+    struct io_group group; // on this stack, with nodes of another's
+    int depth = *(int *)arg - 1;
+    io_group_init(&group);
+    if (depth > 0)
+        io_group_spawn(&group, "nested", nest, &depth);
+    else
+        io_group_spawn(&group, "innermost", wait_for_nothing, NULL);
+    io_group_wait(&group, IO_NEVER);
+}
+
+static void fibers_that_hold_each_other_die_together(void *arg) {
+    int depth = 600; // more than keep the pages of their stacks
+    struct sim_process *process = sim_process_start(sim, "nested", nest, &depth);
+    io_sleep(io_after(10));
+    assert_int_equal(io_loop_counts(io_loop_current()).fibers_now, 602);
+    sim_process_kill(process, false);
+    assert_int_equal(io_loop_counts(io_loop_current()).fibers_now, 1);
+    depth = 600;
+    process = sim_process_start(sim, "nested", nest, &depth);
+    io_sleep(io_after(10));
+    sim_process_kill(process, false);
+}
+
 static struct sim_process *self_killed;
 
 static void kill_self(void *arg) {
@@ -561,6 +585,7 @@ int main(void) {
         cmocka_unit_test(loops_run_outside_fibers),
         SIM_CASE(kill_stops_a_process),
         SIM_CASE(power_cut_stops_a_process),
+        SIM_CASE(fibers_that_hold_each_other_die_together),
         SIM_CASE(a_process_kills_itself),
         SIM_CASE(kill_at_the_nth_disk_operation),
         cmocka_unit_test(a_seed_makes_one_run),

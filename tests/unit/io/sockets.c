@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -113,6 +114,13 @@ static void stale_sockets_are_replaced(void *arg) {
     assert_int_equal(stat_now.st_mode & 07777, 0640);
     io_listener_close(listener);
     assert_int_equal(stat(name.sun_path, &stat_now), -1);
+    listener = io_listen_unix(name.sun_path, 0640, &error);
+    unlink(name.sun_path);
+    struct io_listener *successor = io_listen_unix(name.sun_path, 0640, &error);
+    assert_non_null(successor);
+    io_listener_close(listener); // leaves the other's name
+    assert_int_equal(stat(name.sun_path, &stat_now), 0);
+    io_listener_close(successor);
     int file = open(name.sun_path, O_CREAT | O_WRONLY, 0600); // no socket: not ours to remove
     close(file);
     assert_null(io_listen_unix(name.sun_path, 0640, &error));
@@ -233,6 +241,40 @@ static void a_read_asks_once_more_at_its_deadline(void *arg) {
     assert_ok(io_write(ends.far, "x", 1, io_after(1000)));
     assert_ok(io_read(ends.near, &byte, 1, io_now() - 1));
     ends_close(&ends);
+}
+
+struct closer {
+    struct io_stream *stream;
+    struct io_watch *watch;
+    int n_called;
+};
+
+static void close_in_callback(uint32_t events, void *arg) {
+    struct closer *closer = arg;
+    closer->n_called++;
+    io_close(closer->stream);
+    io_watch_remove(closer->watch);
+}
+
+// The stream's edge is in the same batch as the call that closes it, before or after it.
+static void callbacks_may_close_streams(void *arg) {
+    for (int i = 0; i < 2; i++) {
+        struct ends ends = ends_open();
+        struct closer closer = {.stream = ends.near};
+        int numbers[2];
+        assert_int_equal(pipe(numbers), 0);
+        closer.watch = io_watch_add(numbers[0], EPOLLIN, close_in_callback, &closer);
+        if (i == 0)
+            assert_int_equal(write(numbers[1], "x", 1), 1);
+        assert_ok(io_write(ends.far, "x", 1, io_after(1000)));
+        if (i == 1)
+            assert_int_equal(write(numbers[1], "x", 1), 1);
+        io_sleep(io_after(5));
+        assert_int_equal(closer.n_called, 1);
+        io_close(ends.far);
+        close(numbers[0]);
+        close(numbers[1]);
+    }
 }
 
 // A thousand sessions: numbers are used again, and no edge of an old one reaches a new one.
@@ -405,6 +447,7 @@ int main(void) {
         ON_EPOLL(nobody_connects_to_himself),
         cmocka_unit_test(listeners_are_made_before_loops),
         ON_EPOLL(a_read_asks_once_more_at_its_deadline),
+        ON_EPOLL(callbacks_may_close_streams),
         ON_EPOLL(numbers_are_used_again),
         cmocka_unit_test(broken_rules_end_the_program),
     };
