@@ -57,6 +57,10 @@ static void fill_server(const struct attempt *attempt, bool has_address, struct 
             arena);
 }
 
+bool is_address_literal(struct view host) {
+    return host.len > 0 && host.ptr[0] == '[';
+}
+
 static void fill_endpoint(const struct attempt *attempt, struct arena *arena, struct cast *cast) {
     bool has_address = attempt->peer.family == ADDRESS_IPV4 || attempt->peer.family == ADDRESS_IPV6;
     if (has_address)
@@ -64,7 +68,7 @@ static void fill_endpoint(const struct attempt *attempt, struct arena *arena, st
     if (attempt->peer.port)
         put(&cast->port, arena_printf(arena, "%u", attempt->peer.port), arena);
     struct view endpoint = cast->host;
-    if (attempt->host.len && has_address)
+    if (attempt->host.len && has_address && !is_address_literal(attempt->host))
         endpoint = arena_printf(arena, "%.*s [%.*s]:%.*s", VIEW_ARG(cast->host),
                                 VIEW_ARG(cast->address), VIEW_ARG(cast->port));
     else if (has_address)

@@ -56,6 +56,9 @@ struct cast {
     struct view host, endpoint, address, port, domain, source, helo, admins, server, target;
 };
 
+// "[192.0.2.1]" (RFC 5321 4.1.3): no name was looked up.
+bool is_address_literal(struct view host);
+
 void cast_fill(const struct fact *fact, const struct attempt *attempt, struct arena *arena,
                struct cast *cast);
 // Replaces {host} and its like. An unknown name in braces stays as it is.

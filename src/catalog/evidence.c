@@ -149,7 +149,8 @@ void collect_evidence(const struct fact *fact, const struct attempt *attempt, st
 static void rule_out_dns(const struct attempt *attempt, struct arena *arena,
                          struct verdict *verdict) {
     char address[ADDRESS_TEXT_SIZE];
-    if (!attempt || attempt->peer.family == ADDRESS_NONE || attempt->host.len == 0)
+    if (!attempt || attempt->peer.family == ADDRESS_NONE || attempt->host.len == 0 ||
+        is_address_literal(attempt->host))
         return;
     address_format(&attempt->peer, address, sizeof(address));
     verdict_add_ruled_out(verdict,

@@ -173,18 +173,42 @@ static bool is_same_verdict(const json_t *a, const json_t *b) {
            strcmp(cmd_string(a, "at"), cmd_string(b, "at")) == 0;
 }
 
-static void print_attempt(const json_t *attempt) {
-    const json_t *server = json_object_get(attempt, "server");
+static void print_server(const json_t *server) {
+    const char *name = cmd_string(server, "name"), *address = cmd_string(server, "address");
+    bool has_name = *name && *name != '['; // else the name is the address
+    cmd_print_text(has_name || !*address ? name : "");
+    if (*address)
+        printf("%s[%s]:%lld", has_name ? " " : "", address, (long long)cmd_number(server, "port"));
+}
+
+// What the attempt meant for the recipient whose attempts are shown, or for the only one that was
+// asked about; the attempt itself where it came to no recipient.
+static const json_t *outcome_for(const json_t *attempt, const json_t *object) {
+    size_t index;
+    json_t *result;
+    const json_t *results = json_object_get(attempt, "results");
+    if (!*cmd_string(object, "id") && json_array_size(results) == 1)
+        return json_array_get(results, 0);
+    json_array_foreach(results, index, result) {
+        if (strcmp(cmd_string(result, "message"), cmd_string(object, "id")) == 0 &&
+            strcmp(cmd_string(result, "recipient"), cmd_string(object, "recipient")) == 0)
+            return result;
+    }
+    return attempt;
+}
+
+static void print_attempt(const json_t *attempt, const json_t *object) {
+    const json_t *outcome = outcome_for(attempt, object);
     printf("    %s  ", cmd_string(attempt, "at"));
-    cmd_print_text(cmd_string(server, "name"));
-    if (*cmd_string(server, "address"))
-        printf(" [%s]:%lld", cmd_string(server, "address"), (long long)cmd_number(server, "port"));
-    printf("  %s", cmd_string(attempt, "stage"));
-    if (strcmp(cmd_string(attempt, "kind"), "ok") != 0)
-        printf("  %s", cmd_string(attempt, "cause"));
-    if (*cmd_string(attempt, "text")) {
-        printf("  ");
-        cmd_print_text(cmd_string(attempt, "text"));
+    print_server(json_object_get(attempt, "server"));
+    printf("  %s", cmd_string(outcome, "stage"));
+    if (strcmp(cmd_string(outcome, "kind"), "ok") != 0)
+        printf("  %s", cmd_string(outcome, "cause"));
+    if (cmd_number(outcome, "reply_code"))
+        printf("  %lld", (long long)cmd_number(outcome, "reply_code"));
+    if (*cmd_string(outcome, "text")) {
+        printf("%s", cmd_number(outcome, "reply_code") ? " " : "  ");
+        cmd_print_text(cmd_string(outcome, "text"));
     }
     putchar('\n');
 }
@@ -196,7 +220,7 @@ static void print_attempts(const json_t *object) {
     if (n)
         puts("  Last attempts");
     for (size_t i = 0; i < n && i < SHOWN_MAX; i++)
-        print_attempt(json_array_get(attempts, i));
+        print_attempt(json_array_get(attempts, i), object);
     if (n > SHOWN_MAX)
         printf("    and %zu before (--json has them)\n", n - SHOWN_MAX);
 }

@@ -151,6 +151,19 @@ static void test_names_and_evidence(void **state) {
     arena_finish(&arena);
 }
 
+static void test_addresses_without_a_name(void **state) {
+    struct attempt attempt = contoso();
+    struct fact fact = refused();
+    struct arena arena;
+    struct verdict v;
+    attempt.host = VIEW("[192.0.2.7]");
+    arena_init(&arena, 1 << 18);
+    verdict_of_fact(&fact, &attempt, false, &arena, &v);
+    assert_true(view_starts_with(v.summary, VIEW("[192.0.2.7]:25 refused the connection")));
+    assert_false(lines_have(v.ruled_out, v.n_ruled_out, "resolved"));
+    arena_finish(&arena);
+}
+
 // What a reader pastes: an address where one is known, and the recipients' domain, or words that
 // stand for them.
 static void test_command_lines_in_advice(void **state) {
@@ -512,6 +525,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_code_lines),
         cmocka_unit_test(test_names_and_evidence),
+        cmocka_unit_test(test_addresses_without_a_name),
         cmocka_unit_test(test_command_lines_in_advice),
         cmocka_unit_test(test_weak_evidence_says_so),
         cmocka_unit_test(test_gateway_with_its_own_lookup),
