@@ -88,6 +88,15 @@ static void when_all_are_dead_nobody_is_asked(struct lane *lane) {
     assert_int_equal(lane->n_given, 0);
 }
 
+// A host that accepts connections and says nothing costs five minutes once, not for every lane.
+static void a_mute_host_is_dead(struct lane *lane) {
+    lane_run(lane);
+    assert_int_equal(lane->attempts[0].attempt.fact.kind, FACT_KIND_SILENT);
+    assert_int_equal(lane->n_attempts, 2);
+    run_again(lane, 1000);
+    assert_int_equal(lane->n_attempts, 3);
+}
+
 // --- Failed handshakes ------------------------------------------------------------------------
 #define BROKEN_TLS                                                                                 \
     "S: 220 mx\nC: EHLO relay.example\nS: 250-mx\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 Ready\n"    \
@@ -269,7 +278,7 @@ static void fill_memory(void *arg) {
 
 #define TEST(body, script)                                                                         \
     {                                                                                              \
-#body, run_in_sim, NULL, NULL, &(struct test) {                                              \
+#body, run_in_sim, NULL, NULL, &(struct test) {                                            \
             script, body                                                                           \
         }                                                                                          \
     }
@@ -278,6 +287,9 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(dead_addresses_are_left_out, ONE_DEAD),
         TEST(when_all_are_dead_nobody_is_asked, "host: mx1 refused\n" MESSAGE),
+        TEST(a_mute_host_is_dead,
+             "host: mx1 A\nhost: mx2 B\nconnector: max_messages=1\n" MESSAGE MESSAGE
+             "[A]\nS: (wait 301000)\n[B]\n" SESSION "[B]\n" SESSION),
         TEST(a_failed_handshake_is_remembered,
              "host: mx1 A\nconnector: max_messages=1\n" MESSAGE MESSAGE MESSAGE "[A]\n" BROKEN_TLS
              "[A]\n" CLEAR "[A]\n" CLEAR "[A]\n" BROKEN_TLS "[A]\n" CLEAR),

@@ -269,6 +269,70 @@ static void the_double_fails_as_told(void *arg) {
     assert_true(self.client_fact.tls_alert_from_peer);
 }
 
+// A transport that takes so many bytes and no more.
+struct narrow {
+    struct io_stream stream;
+    struct view says;
+    size_t takes;
+};
+
+static struct io_result narrow_read(struct io_stream *stream, void *out, size_t size,
+                                    io_time deadline) {
+    struct narrow *narrow = CONTAINER_OF(stream, struct narrow, stream);
+    size_t n = size_min(size, narrow->says.len);
+    memcpy(out, narrow->says.ptr, n);
+    narrow->says = view_skip(narrow->says, n);
+    return (struct io_result){n ? IO_OK : IO_EOF, 0, -1, -1, n};
+}
+
+static struct io_result narrow_write(struct io_stream *stream, const struct iovec *parts,
+                                     int n_parts, io_time deadline) {
+    struct narrow *narrow = CONTAINER_OF(stream, struct narrow, stream);
+    assert_int_equal(n_parts, 1);
+    size_t n = size_min(parts[0].iov_len, narrow->takes);
+    narrow->takes -= n;
+    return (struct io_result){n < parts[0].iov_len ? IO_ERROR : IO_OK, ECONNRESET, -1, -1, n};
+}
+
+static void narrow_close(struct io_stream *stream) {
+}
+
+static const struct io_stream_ops narrow_ops = {
+    .read = narrow_read, .write = narrow_write, .close = narrow_close};
+
+static struct fact let_pass(bool is_server, const struct tls_policy *policy, void *arg) {
+    return fact_make(FACT_STAGE_TLS, FACT_KIND_OK);
+}
+
+// Records have five bytes of head here. A record that was cut cannot be read by the peer.
+static void cut_records_do_not_count(void *arg) {
+    static char bytes[100000];
+    static const struct {
+        size_t takes, counted;
+    } rows[] = {{0, 0},
+                {5 + 16383, 0},
+                {5 + 16384, 16384},
+                {2 * (5 + 16384) + 4, 2 * 16384},
+                {4 * (5 + 16384) + 9, 4 * 16384}};
+    const struct tls_policy policy = {.check = TLS_CHECK_NONE};
+    struct tls_session session;
+    tls_double_install(let_pass, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct narrow narrow = {.stream.ops = &narrow_ops,
+                                .says = VIEW("\x16\x03\x7f\x00\x05hello"),
+                                .takes = SIZE_MAX};
+        struct io_stream *stream = &narrow.stream;
+        struct fact fact = tls_client_start(NULL, &stream, &policy, io_after(1000), &session);
+        assert_int_equal(fact.kind, FACT_KIND_OK);
+        narrow.takes = rows[i].takes;
+        struct io_result result = io_write(stream, bytes, sizeof(bytes), io_after(1000));
+        assert_int_equal(result.sys_errno, ECONNRESET);
+        assert_int_equal(result.bytes, rows[i].counted);
+        io_close(stream);
+    }
+    tls_double_install(NULL, NULL);
+}
+
 // --- Contexts ---------------------------------------------------------------------------------
 static void a_context_says_what_is_wrong(void **state) {
     const struct authority_order order = {.names = {"mx.example.org"}};
@@ -311,6 +375,7 @@ int main(void) {
         ON_BOTH(a_reset_is_told),
         ON_BOTH(the_double_carries_bytes),
         ON_BOTH(the_double_fails_as_told),
+        ON_SIM(cut_records_do_not_count),
         cmocka_unit_test(a_context_says_what_is_wrong),
     };
     return cmocka_run_group_tests(tests, prepare, clean_up);
