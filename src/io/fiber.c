@@ -172,7 +172,7 @@ static void switch_to(struct io_loop *loop, struct io_fiber *to) {
 }
 
 static struct io_fiber *take_ready(struct io_loop *loop) {
-    struct list *node = list_pop(&loop->ready);
+    struct list *node = loop->choose ? loop->choose(loop) : list_pop(&loop->ready);
     ASSERT(node && loop->slices_left > 0);
     loop->slices_left--;
     return fiber_of_node(node);

@@ -68,6 +68,7 @@ struct io_loop {
     struct io_loop *callback_home; // whose callback runs outside fibers
     struct io_fiber *dead;         // has ended; its stack is free once the thread has left it
     struct list ready;
+    struct list *(*choose)(struct io_loop *loop); // takes one of `ready`; NULL: the first
     struct list warm, cold; // free fibers: with the pages of their stacks, and without
     size_t n_warm;
     struct heap timers;

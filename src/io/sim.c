@@ -121,6 +121,21 @@ void sim_run(struct sim *sim, io_time until) {
            advance(sim, until));
 }
 
+static struct list *choose_ready(struct io_loop *loop) {
+    struct list *node = loop->ready.next;
+    ASSERT(node != &loop->ready);
+    while (node->next != &loop->ready && sim_chance(loop->sim, loop->sim->shuffle))
+        node = node->next;
+    list_remove(node);
+    return node;
+}
+
+void sim_shuffle(struct sim *sim, unsigned parts_of_10000) {
+    ASSERT(parts_of_10000 < 10000); // or the first would never run
+    sim->shuffle = parts_of_10000;
+    sim->loop->choose = parts_of_10000 > 0 ? choose_ready : NULL;
+}
+
 void sim_stop(struct sim *sim) {
     sim->is_stopped = true;
 }

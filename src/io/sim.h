@@ -35,6 +35,9 @@ void sim_destroy(struct sim *sim);
 // Runs until no fiber is left, until nothing can happen before `until`, or until sim_stop.
 void sim_run(struct sim *sim, io_time until);
 void sim_stop(struct sim *sim);
+// Fibers run in the order in which they became ready; with this chance, in parts of 10,000 (below
+// that), each is passed over by the next one: threads that overtake each other.
+void sim_shuffle(struct sim *sim, unsigned parts_of_10000);
 uint64_t sim_random_below(struct sim *sim, uint64_t limit); // the run's own generator
 // A hash of all that happened so far: two runs of one seed that differ here are not the same run.
 uint64_t sim_fingerprint(const struct sim *sim);

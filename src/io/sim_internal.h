@@ -33,6 +33,7 @@ struct sim {
     bool is_stopped;
     uint64_t trace;
     uint64_t n_turns_still; // without the clock moving
+    unsigned shuffle;       // chance in 10,000 that a ready fiber is passed over
     struct list homes;
     struct list processes;
 

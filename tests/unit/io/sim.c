@@ -549,6 +549,43 @@ static void a_seed_makes_one_run(void **state) {
     }
 }
 
+static void note_turn(void *arg) {
+    char *log = *(char **)arg;
+    log[strlen(log)] = (char)('0' + ((char **)arg)[1][0]);
+}
+
+// The order in which ten fibers that are ready together run.
+static void run_order(uint64_t seed, unsigned shuffle, char log[16]) {
+    char numbers[10];
+    char *args[10][2];
+    memset(log, 0, 16);
+    sim = sim_create(seed);
+    sim_shuffle(sim, shuffle);
+    for (int i = 0; i < 10; i++) {
+        numbers[i] = (char)i;
+        args[i][0] = log;
+        args[i][1] = &numbers[i];
+        io_spawn("turn", note_turn, args[i]);
+    }
+    sim_run(sim, IO_NEVER);
+    sim_destroy(sim);
+}
+
+static void the_seed_shuffles_who_is_ready(void **state) {
+    char first[16], again[16];
+    int n_sorted = 0;
+    run_order(1, 0, first);
+    assert_string_equal(first, "0123456789");
+    for (uint64_t seed = 1; seed <= 50; seed++) {
+        run_order(seed, 5000, first);
+        run_order(seed, 5000, again);
+        assert_string_equal(first, again);
+        assert_int_equal(strlen(first), 10);
+        n_sorted += strcmp(first, "0123456789") == 0;
+    }
+    assert_in_range(n_sorted, 0, 5);
+}
+
 static void faults_happen_as_often_as_told(void *arg) {
     struct address where = address_of("192.0.2.25", 25);
     struct io_listener *listener = listen_on("192.0.2.25", 25);
@@ -589,6 +626,7 @@ int main(void) {
         SIM_CASE(a_process_kills_itself),
         SIM_CASE(kill_at_the_nth_disk_operation),
         cmocka_unit_test(a_seed_makes_one_run),
+        cmocka_unit_test(the_seed_shuffles_who_is_ready),
         SIM_CASE(faults_happen_as_often_as_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
