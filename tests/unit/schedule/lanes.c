@@ -333,6 +333,7 @@ static void connections_end_after_their_messages(void **state) {
         n_taken += (unsigned)n;
         for (size_t i = 0; i < n; i++)
             world_deliver(&world, session, &taken[i]);
+        world_step(&world);
     }
     assert_int_equal(n_taken, 3);
     world_end(&world, session, SCHEDULE_SESSION_DONE);

@@ -285,6 +285,10 @@ static void check(struct model *model) {
             lane_rcpts += of.n_rcpts;
         }
         assert_int_equal(info.n_ready, lane_ready);
+        // Mail that nothing holds back has somebody who works on it.
+        bool has_room = counts.sessions < model->slots / 4;
+        bool is_bound = info.binding.kind != SCHEDULE_BIND_SLOTS;
+        assert_true(info.n_ready == 0 || info.n_sessions > 0 || is_bound || !has_room);
         assert_int_equal(info.n_rcpts, lane_rcpts);
     }
     for (uint32_t domain = schedule_next_domain(schedule, 0); domain != 0;
