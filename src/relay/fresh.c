@@ -206,23 +206,6 @@ void relay_schedule_message(struct relay *relay, const struct relay_stored *stor
     }
 }
 
-// More Received fields than any road has: the mail runs in a circle (RFC 5321 6.3).
-static void end_loop(struct relay *relay, struct spool_id id) {
-    struct relay_record record;
-    relay_record_init(&record);
-    record.fact = fact_make(FACT_STAGE_ROUTE, FACT_KIND_ROUTE);
-    record.fact.detail = FACT_ROUTE_LOOP;
-    record.fact.at_ms = io_wall_ms();
-    uint32_t message = schedule_find(relay->schedule, id);
-    uint32_t next = message == 0 ? 0 : schedule_message_rcpt(relay->schedule, message);
-    while (next != 0) {
-        uint32_t rcpt = next;
-        next = schedule_next_rcpt(relay->schedule, rcpt);
-        if (schedule_take_out(relay->schedule, rcpt))
-            relay_end_rcpt(relay, rcpt, RELAY_REFUSED, &record);
-    }
-}
-
 void relay_fresh_add(struct relay *relay, struct relay_fresh *fresh) {
     if (schedule_find(relay->schedule, fresh->id) != 0) { // told twice: a notice that was repeated
         relay_fresh_unref(fresh);
@@ -232,11 +215,7 @@ void relay_fresh_add(struct relay *relay, struct relay_fresh *fresh) {
     relay->fresh[fresh->tag] = fresh;
     relay->fresh_bytes += fresh->bytes;
     list_append(&relay->fresh_oldest, &fresh->link);
-    struct spool_id id = fresh->id;
-    bool is_loop = fresh->envelope.n_received > RELAY_RECEIVED_MAX;
-    struct relay_stored stored = {.id = id, .envelope = &fresh->envelope, .tag = fresh->tag};
+    struct relay_stored stored = {.id = fresh->id, .envelope = &fresh->envelope, .tag = fresh->tag};
     relay_schedule_message(relay, &stored);
     make_room(relay);
-    if (is_loop)
-        end_loop(relay, id);
 }

@@ -33,7 +33,6 @@ enum {
     RELAY_NOTICE_HEADER_MAX = 64 << 10,
     RELAY_AGAIN_MS = 5 * 1000,     // a commit that was refused is tried again after
     RELAY_HEALTH_MS = 1000,        // the spool is asked how it is this often
-    RELAY_RECEIVED_MAX = 50,       // more Received fields are a loop (RFC 5321 6.3)
     RELAY_DOT_MS = 11 * 60 * 1000, // RFC 5321 4.5.3.2.6 and a little
     RELAY_ANSWER_ARENA = 16 << 20,
     RELAY_NOTE_LIFE_MS = 7 * 24 * 60 * 60 * 1000

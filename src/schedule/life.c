@@ -88,6 +88,8 @@ static bool had_its_round(const struct schedule *s, const struct rcpt *rcpt) {
     io_time last = domain_last_round(s, domain_at(s, rcpt->domain));
     if (rcpt->tried != 0)
         last = int64_max(last, time_of(s, rcpt->tried));
+    if (rcpt->dot_losses >= 2)
+        return true; // it may have arrived already: nobody is helped by one more
     if (rcpt->is_released && last < time_of(s, rcpt->node.due))
         return false;
     if (last != 0 && s->now - last <= longest_ms + LONGEST_SLACK_MS)

@@ -38,6 +38,8 @@ IO_WAITS static bool expect(struct talk_out *talk, char digit) {
 }
 
 static void write_body(struct buffer *out, const struct client_mail *mail) {
+    for (unsigned i = 0; i < mail->n_received; i++)
+        buffer_printf(out, "Received: from there by here; Mon, 1 Jan 2024 00:00:00 +0000\r\n");
     buffer_printf(out,
                   "From: <%s>\r\nTo: somebody\r\nSubject: simulated\r\nX-Sim: %u\r\n"
                   "Message-ID: <%u@sim.test>\r\nDate: Mon, 1 Jan 2024 00:00:00 +0000\r\n\r\n",

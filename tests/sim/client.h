@@ -11,6 +11,7 @@ struct client_mail {
     unsigned number;    // in the book, with its recipients
     const char *sender; // "": <>
     size_t body_bytes;
+    unsigned n_received; // Received fields that it has already
 };
 // Sends one message over a connection of its own. True: it was acknowledged.
 IO_WAITS bool client_send(struct book *book, const struct address *server,

@@ -79,6 +79,7 @@ static void node_run(void *arg) {
     struct ledger *ledger = ledger_open_memory();
     struct dns_resolver *zone = dns_zone_create(20);
     node->zone = zone;
+    node->ledger = ledger;
     node->fill_zone(zone, node->arg);
     struct relay_options options = {.config = config,
                                     .ledger = ledger,
@@ -94,6 +95,7 @@ static void node_run(void *arg) {
     struct error error;
     struct spool *spool = spool_open(&spool_options, relay_load, node->relay, &recovery, &error);
     node->n_starts++;
+    node->spool = spool;
     if (spool != NULL) {
         node->n_torn += recovery.torn_batches;
         node->n_damaged += recovery.damaged_records + recovery.lost_messages;

@@ -17,6 +17,8 @@ struct node {
     struct sim_process *process;
     struct relay *relay;       // while it is up
     struct dns_resolver *zone; // while it is up
+    struct ledger *ledger;     // while it is up
+    struct spool *spool;       // while it is up
     struct io_event stop, stopped, errand;
     void (*run_errand)(void *arg);
     uint64_t generation;

@@ -111,13 +111,16 @@ static void read_notice(struct visit *visit, struct view body) {
 
 static void take_mail(struct visit *visit, struct view body) {
     unsigned number;
-    visit->receiver->n_messages++;
+    struct receiver *receiver = visit->receiver;
+    receiver->n_messages++;
+    if (receiver->on_mail != NULL)
+        receiver->on_mail(receiver->arg, view_of(visit->sender), view_of(visit->rcpts[0]), body);
     for (size_t i = 0; i < visit->n_rcpts; i++) {
         struct view address = view_of(visit->rcpts[i]);
         if (view_starts_with(address, VIEW("sender"))) {
             read_notice(visit, body);
         } else if (sim_number(body, &number)) {
-            struct book_rcpt *rcpt = book_delivered(visit->receiver->book, number, address);
+            struct book_rcpt *rcpt = book_delivered(receiver->book, number, address);
             if (rcpt != NULL && visit->n_unsure < RCPTS_MAX)
                 visit->unsure[visit->n_unsure++] = rcpt;
         }

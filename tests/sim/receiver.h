@@ -32,6 +32,9 @@ struct receiver {
     enum receiver_mood mood;
     bool pipelines;
     uint64_t n_connections, n_messages;
+    // For tests that look closer; NULL: not wanted. `to` is the first recipient.
+    void (*on_mail)(void *arg, struct view from, struct view to, struct view message);
+    void *arg;
 };
 
 // Recipients beginning with "gone" are unknown (550), with "grey" deferred at first (451), with

@@ -223,12 +223,14 @@ static void released_mail_is_tried(void **state) {
     uint32_t rcpt = world_rcpt(&world, world_add(&world, "a.site"));
     schedule_hold(world.schedule, rcpt, world.wall_ms);
     schedule_hold(world.schedule, other, world.wall_ms);
-    world_pass(&world, 3 * (int64_t)DAY);
-    world_step(&world);
+    for (int i = 0; i < 3 * 24 * 60; i++) { // every message is looked at a minute past the hour
+        world_pass(&world, MINUTE);
+        world_step(&world);
+    }
     schedule_release(world.schedule, other, world.now);
     world_step(&world);
     world_end(&world, world_action(&world, SCHEDULE_ACT_OPEN, 0).session, SCHEDULE_SESSION_FAILED);
-    world_pass(&world, MINUTE);
+    world_pass(&world, MINUTE / 2);
     schedule_release(world.schedule, rcpt, world.now);
     for (int i = 0; i < 3; i++) { // the lane backs off; its last round was before the release
         world_pass(&world, MINUTE);
