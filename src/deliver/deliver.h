@@ -40,9 +40,10 @@ void deliver_memory_destroy(struct deliver_memory *memory);
 void deliver_memory_clear(struct deliver_memory *memory);
 
 enum deliver_end {
-    DELIVER_END_DONE,   // no more work, or the connection's message limit is reached
-    DELIVER_END_FAILED, // no host could be used: `fact` says how the last (most telling) one failed
-    DELIVER_END_LOST,   // a session that had worked ended: results of what was in flight say how
+    DELIVER_END_DONE,   // no more work, the connection's message limit is reached, or the peer had
+                        // ended an idle connection (the item that found out is NONE)
+    DELIVER_END_FAILED, // no host could be used: `fact` is the failure that came furthest
+    DELIVER_END_LOST,   // it broke after MAIL: `fact`, and the results of what was in flight
     DELIVER_END_CANCELED
 };
 

@@ -104,17 +104,25 @@ IO_WAITS static void close_connection(struct session *session, const struct fact
     session->talk = NULL;
 }
 
+static bool is_mute(const struct fact *fact) {
+    return fact->kind == FACT_KIND_SILENT || fact->kind == FACT_KIND_CLOSED ||
+           fact->kind == FACT_KIND_ERRNO;
+}
+
+// STARTTLS was offered and did not lead to an encrypted session.
+static bool is_failed_tls(const struct fact *fact) {
+    bool said_no = fact->kind == FACT_KIND_REPLY || fact->kind == FACT_KIND_GARBLED;
+    bool broke = fact->kind == FACT_KIND_TLS || fact->kind == FACT_KIND_DEMAND;
+    return (fact->stage == FACT_STAGE_STARTTLS && (said_no || is_mute(fact))) ||
+           (fact->stage == FACT_STAGE_TLS && (broke || is_mute(fact)));
+}
+
 // What others should know of the address before they try it.
 static void note_address(struct session *session, const struct fact *fact) {
     struct target *target = session->target;
-    bool was_mute = fact->kind == FACT_KIND_SILENT || fact->kind == FACT_KIND_CLOSED ||
-                    fact->kind == FACT_KIND_ERRNO;
-    bool failed_tls = (fact->stage == FACT_STAGE_STARTTLS && fact->kind == FACT_KIND_REPLY) ||
-                      (fact->stage == FACT_STAGE_TLS &&
-                       (was_mute || fact->kind == FACT_KIND_TLS || fact->kind == FACT_KIND_DEMAND));
-    if (fact->stage == FACT_STAGE_GREETING && was_mute)
+    if (fact->stage == FACT_STAGE_GREETING && is_mute(fact))
         memory_note_dead(session->job->memory, &target->address, fact);
-    if (!failed_tls || !demand_allows_clear(session->connector))
+    if (!is_failed_tls(fact) || !demand_allows_clear(session->connector))
         return;
     memory_note_tls_failed(session->job->memory, &target->address);
     // A retry interval has gone by since the first failure: a new connection, in clear text.
