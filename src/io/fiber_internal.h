@@ -103,7 +103,7 @@ void fiber_spend(struct io_loop *loop);
 struct io_fiber *fiber_create(struct io_loop *home, const char *name, void (*run)(void *arg),
                               void *arg);
 // Takes a fiber out of every book, without unwinding it (killed, or it would not end). Stacks hold
-// nodes of each other's lists, so all are discarded before any is recycled; the running one is left.
+// nodes of each other's lists: all are discarded before any is recycled; the running one is left.
 void fiber_discard(struct io_fiber *fiber, struct list *discarded);
 void fiber_recycle_all(struct io_loop *loop, struct list *discarded);
 _Noreturn void fiber_leave(struct io_fiber *fiber);

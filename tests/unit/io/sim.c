@@ -219,6 +219,44 @@ static void chunks(void *arg) {
     io_close(ends.far);
 }
 
+enum { TOLD_BYTES = 3000 };
+
+static void tell(void *arg) {
+    char bytes[TOLD_BYTES];
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (char)(i * 7);
+    struct io_stream *stream = arg;
+    for (size_t done = 0; done < sizeof(bytes); done += 100)
+        if (!io_is_ok(io_write(stream, bytes + done, 100, io_after(1000))))
+            break;
+    io_close(stream);
+}
+
+// Whatever befalls a connection: bytes come in order, none twice, none from nowhere. An orderly end
+// before the last byte is the road's doing alone.
+static void what_arrives_is_a_beginning(void *arg) {
+    int n_whole = 0, n_reset = 0, n_silent = 0, n_early = 0;
+    for (int i = 0; i < 300; i++) {
+        struct sim_net_rule rule = {.latency_ms_max = 30, .chunk_max = 60, .reset = 50};
+        rule.half_open = rule.close = 50;
+        struct ends ends = ends_under(&rule);
+        char bytes[64];
+        size_t n = 0;
+        struct io_result got;
+        io_spawn("tell", tell, ends.near);
+        while (io_is_ok(got = io_read(ends.far, bytes, sizeof(bytes), io_after(5000))))
+            for (size_t k = 0; k < got.bytes; k++)
+                assert_int_equal(bytes[k], (char)(n++ * 7));
+        io_close(ends.far);
+        assert_true(n <= TOLD_BYTES);
+        n_whole += n == TOLD_BYTES;
+        n_early += got.status == IO_EOF && n < TOLD_BYTES;
+        n_silent += got.status == IO_TIMEOUT;
+        n_reset += got.status == IO_ERROR;
+    }
+    assert_true(n_whole > 10 && n_early > 10 && n_silent > 10 && n_reset > 10);
+}
+
 static void cuts_are_silent(void *arg) {
     struct ends ends = ends_under(&(struct sim_net_rule){.latency_ms_min = 5, .latency_ms_max = 5});
     struct address there = address_of("192.0.2.25", 0);
@@ -616,6 +654,7 @@ int main(void) {
         SIM_CASE(half_open_peers_are_silent),
         SIM_CASE(the_road_closes_in_order),
         SIM_CASE(chunks),
+        SIM_CASE(what_arrives_is_a_beginning),
         SIM_CASE(cuts_are_silent),
         SIM_CASE(threads_are_handles),
         cmocka_unit_test(programs_run_whole),
