@@ -39,10 +39,7 @@ static void say_lost(struct session *session, const struct io_result *result) {
 static void end_session(struct session *session, const struct io_result *result) {
     switch (result->status) {
     case IO_TIMEOUT: session_dismiss(session, "4.4.2", "Waited too long"); break;
-    case IO_CANCELED: // serve_stop
-        io_cancel_clear();
-        session_dismiss(session, "4.3.2", "Shutting down");
-        break;
+    case IO_CANCELED: session_dismiss(session, "4.3.2", "Shutting down"); break; // serve_stop
     default: say_lost(session, result); break;
     }
     session->is_over = true;

@@ -141,7 +141,7 @@ static IO_WAITS enum smtp_data_event take_input(struct message *message) {
 static IO_WAITS bool read_to_the_dot(struct message *message) {
     struct session *session = message->session;
     io_time end = io_after(SESSION_MESSAGE_MS);
-    while (session_input(session).len == 0 || take_input(message) != SMTP_DATA_END) {
+    while (take_input(message) != SMTP_DATA_END) {
         if (message->reader.n_bytes / 4 > session->config->max_message_size) {
             session_reply(session, VIEW("552 5.3.4 Message too big for this server"));
             session_dismiss(session, "4.3.4", "Message without end");

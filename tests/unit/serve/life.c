@@ -95,6 +95,44 @@ static void no_250_before_the_sync(void **state) {
     bed_run(&options);
 }
 
+// What is known to be refused is not kept until its end.
+static void refuse_early(struct bed *bed, void *arg) {
+    struct bed_client client;
+    char piece[4096];
+    memset(piece, 'x', sizeof(piece));
+    bed_client_greet(&client, bed);
+    begin_message(&client);
+    for (int i = 0; i < 20; i++)
+        assert_true(bed_send(&client, view_from(piece, sizeof(piece))));
+    io_sleep(io_after(100));
+    assert_true(spool_health(bed->spool).memory_bytes >= 20 * sizeof(piece));
+    assert_true(bed_send(&client, VIEW("\nbare")));
+    io_sleep(io_after(100));
+    assert_int_equal(spool_health(bed->spool).memory_bytes, 0);
+    assert_starts(bed_ask(&client, "\r\n."), "550 5.6.0 ");
+    bed_client_close(&client);
+}
+
+static void refused_mail_takes_no_memory(void **state) {
+    run_in_pieces(0, refuse_early, NULL);
+}
+
+// What stands in a reply may come from elsewhere.
+static void refuse_oddly(struct bed *bed, void *arg) {
+    struct bed_client client;
+    view_copy_string(VIEW("gone.example"), bed->refused_domain, sizeof(bed->refused_domain));
+    view_copy_string(VIEW("no\r\n250 way \xc3\xbc"), bed->refusal, sizeof(bed->refusal));
+    bed_client_greet(&client, bed);
+    assert_starts(bed_ask(&client, "MAIL FROM:<a@a.example>"), "250 ");
+    assert_string_equal(bed_ask(&client, "RCPT TO:<b@GONE.example>"), "550 5.4.4 no??250 way ??");
+    assert_in_step(&client);
+    bed_client_close(&client);
+}
+
+static void a_reply_is_one_line(void **state) {
+    run_in_pieces(0, refuse_oddly, NULL);
+}
+
 // --- Limits --------------------------------------------------------------------------------------
 enum { THREADS = 4, ROUNDS = 20000, SESSIONS_MAX = 7, PER_CLIENT_MAX = 2 };
 
@@ -175,6 +213,8 @@ int main(void) {
         cmocka_unit_test(a_session_keeps_its_configuration),
         cmocka_unit_test(the_counters),
         cmocka_unit_test(no_250_before_the_sync),
+        cmocka_unit_test(refused_mail_takes_no_memory),
+        cmocka_unit_test(a_reply_is_one_line),
         cmocka_unit_test(limits_one_by_one),
         cmocka_unit_test(limits_of_many_threads),
     };
