@@ -42,9 +42,12 @@ def available():
 
 
 class Postfix:
-    """One instance below `folder`, listening on 127.0.0.1:`port`, with main.cf lines `settings`."""
+    """One instance below `folder`, listening on 127.0.0.1:`port`, with main.cf lines `settings`.
 
-    def __init__(self, folder, port, settings=None, processes=100, receiver=False):
+    `more` maps further ports to main.cf lines that hold for them alone.
+    """
+
+    def __init__(self, folder, port, settings=None, processes=100, receiver=False, more=None):
         self.root = unpack()
         self.folder = folder
         self.port = port
@@ -55,6 +58,7 @@ class Postfix:
         shutil.chown(os.path.join(folder, "data"), OWNER)
         os.makedirs(os.path.join(folder, "maildir"), exist_ok=True)
         os.chmod(os.path.join(folder, "maildir"), 0o777)
+        self.more = more or {}
         self._write_configuration(settings or {}, processes, receiver)
 
     def _write_configuration(self, settings, processes, receiver):
@@ -111,6 +115,9 @@ class Postfix:
             "flush unix n - n 1000? 0 flush", "showq unix n - n - - showq",
             "pickup unix n - n 60 1 pickup", "postlog unix-dgram n - n - 1 postlogd",
         ]
+        for port, lines in self.more.items():
+            rows.append(f"127.0.0.1:{port} inet n - n - {processes} smtpd "
+                        + " ".join(f"-o {key}={value}" for key, value in lines.items()))
         with open(f"{self.folder}/etc/master.cf", "w", encoding="ascii") as handle:
             handle.writelines(row + "\n" for row in rows)
         for name in ("dynamicmaps.cf", "postfix-files"):

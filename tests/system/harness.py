@@ -141,11 +141,14 @@ class Sink:
     """An SMTP server of our own that keeps what it gets and can be told to misbehave.
 
     `script` maps a verb ("connect", "ehlo", "mail", "rcpt", "data", "dot") to a reply text, to "close",
-    "reset" or "silent", or to a function of the line that returns one of these or None.
+    "reset" or "silent", or to a function of the line that returns one of these or None. `tls` is an
+    ssl context: STARTTLS is offered, and the extensions only after it.
     """
 
-    def __init__(self, script=None, port=0, extensions=("PIPELINING", "8BITMIME", "SIZE 104857600")):
+    def __init__(self, script=None, port=0, extensions=("PIPELINING", "8BITMIME", "SIZE 104857600"),
+                 tls=None):
         self.script = script or {}
+        self.tls = tls
         self.extensions = extensions
         self.messages = []
         self.sessions = 0
@@ -206,6 +209,7 @@ class Sink:
             return
         reader = connection.makefile("rb")
         sender, recipients = None, []
+        may_encrypt = self.tls is not None
         while True:
             line = reader.readline()
             if not line:
@@ -214,7 +218,13 @@ class Sink:
             verb = text.split(" ")[0].split(":")[0].lower()
             usual = "250 ok"
             if verb == "ehlo":
-                usual = "\r\n".join(["250-sink.test"] + [f"250-{e}" for e in self.extensions] + ["250 HELP"])
+                offered = ("STARTTLS",) if may_encrypt else self.extensions
+                usual = "\r\n".join(["250-sink.test"] + [f"250-{e}" for e in offered] + ["250 HELP"])
+            if verb == "starttls" and may_encrypt:
+                connection.sendall(b"220 go on\r\n")
+                connection = self.tls.wrap_socket(connection, server_side=True)
+                reader, may_encrypt = connection.makefile("rb"), False
+                continue
             if verb == "data":
                 usual = "354 go on" if recipients else "554 no recipients"
             if verb == "quit":
