@@ -11,7 +11,7 @@ static void check_recipient(const struct reader_reading *reading,
     ASSERT(words->code.len == 0 || words->code.len == 3);
     ASSERT(words->code.len == 0 || view_find(words->text, words->code) < words->text.len);
     ASSERT(reader_sisimai_name(reading, recipient).len > 0);
-    reader_verdict(reading, recipient, arena, &verdict);
+    reader_verdict(recipient, arena, &verdict);
     ASSERT((unsigned)verdict.cause < CAUSE_COUNT);
 }
 

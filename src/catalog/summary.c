@@ -237,6 +237,9 @@ struct view summary_of(const struct fact *fact, const struct verdict *verdict,
     char at[UNITS_TIME_SIZE] = "";
     struct view what = what_happened(fact, verdict, cast, arena);
     struct view who = who_must_act(verdict, cast, arena);
+    // A description stands where no name is known: "the receiving server".
+    if (view_starts_with(what, VIEW("the ")))
+        what = arena_printf(arena, "T%.*s", VIEW_ARG(view_skip(what, 1)));
     bool returns = verdict->is_expired && fact->kind != FACT_KIND_EXPIRED;
     if (verdict->at_ms)
         units_format_time(verdict->at_ms, at, sizeof(at));

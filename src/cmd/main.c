@@ -11,6 +11,8 @@ static const struct {
     {"serve", "the relay: serve [-c FILE]", cmd_serve},
     {"queue", "one line for each lane; queue list, show, retry, hold, release, remove", cmd_queue},
     {"why", "why mail waits: why ID, ADDRESS or DOMAIN", cmd_why},
+    {"explain", "what an error line, a bounce or a queue listing means, and what to do",
+     cmd_explain},
     {"status", "counters of the running relay", cmd_status},
     {"check", "configuration, ports, DNS, disk, limits and names, before anything starts",
      cmd_check},

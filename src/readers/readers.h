@@ -85,15 +85,95 @@ bool reader_mailbox_take(struct view *rest, struct view *message);
 // One line: a bare error, or a line of a log.
 void reader_line_read(struct view line, struct arena *arena, struct reader_reading *reading);
 
-// The enhanced code as reported: the reply's own before the Status field.
+// --- Queues
+// --------------------------------------------------------------------------------------- A queue
+// listing, summed up by cause. What several recipients of one message wait for is counted for each
+// cause once.
+enum reader_queue_system {
+    READER_QUEUE_NONE,
+    READER_QUEUE_POSTFIX_JSON,  // postqueue -j
+    READER_QUEUE_POSTFIX,       // mailq, postqueue -p
+    READER_QUEUE_SENDMAIL,      // mailq
+    READER_QUEUE_EXIM,          // exim -bp: says no reasons
+    READER_QUEUE_OPENSMTPD,     // smtpctl show queue
+    READER_QUEUE_EXCHANGE_LIST, // Get-Queue | Format-List
+    READER_QUEUE_EXCHANGE_TABLE,
+    READER_QUEUE_EXCHANGE_JSON,
+    READER_QUEUE_EXCHANGE_CSV,
+    READER_QUEUE_SYSTEM_COUNT
+};
+struct view reader_queue_word(enum reader_queue_system system); // "postqueue -j"
+// What a text is by its beginning; NONE when it is no listing.
+enum reader_queue_system reader_queue_detect(struct view text);
+
+enum { READER_QUEUE_CAUSES_MAX = 64, READER_QUEUE_DESTINATIONS_MAX = 32 };
+
+struct reader_queue_cause {
+    enum cause cause;
+    bool is_waiting; // no failure is told: the messages wait for their first attempt, or are held
+    uint64_t n_messages, n_recipients;
+    int64_t oldest_ms;              // arrival; zero: not said
+    struct reader_recipient sample; // one of them; texts in the arena
+    struct {
+        struct view name; // domain of the recipients, or Exchange's next hop
+        uint64_t n_messages;
+    } destinations[READER_QUEUE_DESTINATIONS_MAX]; // most messages first
+    size_t n_destinations;
+    uint64_t n_elsewhere; // messages for destinations that are not listed
+};
+
+struct reader_queue {
+    enum reader_queue_system system;
+    uint64_t n_messages, n_recipients, n_frozen, n_unread; // lines that could not be read
+    int64_t oldest_ms;
+    struct reader_queue_cause causes[READER_QUEUE_CAUSES_MAX]; // what to do first comes first
+    size_t n_causes;
+};
+// `now_ms` turns ages and dates without a year into times; zero leaves them out.
+void reader_queue_read(struct view text, int64_t now_ms, struct arena *arena,
+                       struct reader_queue *queue);
+
+// --- Meaning
+// -------------------------------------------------------------------------------------- The
+// enhanced code as reported: the reply's own before the Status field.
 struct view reader_reported_enhanced(const struct reader_recipient *recipient);
 // The meaning, composed in `arena`.
-void reader_verdict(const struct reader_reading *reading, const struct reader_recipient *recipient,
-                    struct arena *arena, struct verdict *verdict);
+void reader_verdict(const struct reader_recipient *recipient, struct arena *arena,
+                    struct verdict *verdict);
 // The name that Sisimai gives to such a reason: "userunknown".
 struct view reader_sisimai_name(const struct reader_reading *reading,
                                 const struct reader_recipient *recipient);
 // The name of a cause alone; empty for none.
 struct view reader_sisimai_default(enum cause cause);
+
+// --- For people and programs
+// ------------------------------------------------------------------------
+enum reader_side { READER_SIDE_UNSAID, READER_SIDE_SENDER, READER_SIDE_RECEIVER };
+
+struct reader_show {
+    struct view file;      // what was read, as the user named it; empty: a text
+    enum reader_side side; // who reads the advice: what is theirs comes first
+    bool sisimai_names;
+    bool letter; // with a text to send to the other side
+};
+// One object of docs/json.md in one line.
+void reader_write_json(const struct reader_reading *reading, const struct reader_show *show,
+                       struct buffer *out);
+void reader_queue_write_json(const struct reader_queue *queue, const struct reader_show *show,
+                             struct buffer *out);
+// Lines end with LF, no colour. Recipients with the same story are told together.
+void reader_write_text(const struct reader_reading *reading, const struct reader_show *show,
+                       struct buffer *out);
+void reader_queue_write_text(const struct reader_queue *queue, const struct reader_show *show,
+                             struct buffer *out);
+
+// Masks people so that an answer can be shown to others: local parts become "user1", inside
+// addresses and host names are hidden, the subjects that were added disappear. The same name gets
+// the same mask.
+struct reader_redaction;
+struct reader_redaction *reader_redaction_create(void);
+void reader_redaction_destroy(struct reader_redaction *redaction);
+void reader_redaction_add_subject(struct reader_redaction *redaction, struct view subject);
+void reader_redact(struct reader_redaction *redaction, struct view text, struct buffer *out);
 
 #endif

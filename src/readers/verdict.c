@@ -33,8 +33,56 @@ static bool is_delivered(const struct reader_recipient *recipient) {
            recipient->action == READER_ACTION_EXPANDED;
 }
 
-void reader_verdict(const struct reader_reading *reading, const struct reader_recipient *recipient,
-                    struct arena *arena, struct verdict *verdict) {
+// What was seen is what is written there. The catalogue's own lines speak of numbers that an
+// attempt of ours would have brought; here only a reply is as good.
+static void set_evidence(const struct reader_recipient *recipient, struct arena *arena,
+                         struct verdict *verdict) {
+    const struct reader_words *words = &recipient->words;
+    struct view where = recipient->evidence;
+    bool has_reply = words->fact.kind == FACT_KIND_REPLY && words->fact.reply_code;
+    if (!has_reply)
+        verdict->n_evidence = 0;
+    if (where.len == 0 || verdict->n_evidence == VERDICT_LINES_MAX)
+        return;
+    struct view line = arena_printf(arena, "%.*s", VIEW_ARG(where));
+    if (!has_reply && words->text.len)
+        line = arena_printf(arena, "%.*s: \"%.*s\"", VIEW_ARG(where), VIEW_ARG(words->text));
+    else if (!has_reply && recipient->status.len)
+        line = arena_printf(arena, "%.*s: %.*s", VIEW_ARG(where), VIEW_ARG(recipient->status));
+    verdict->evidence[verdict->n_evidence++] = line;
+}
+
+// Our own codes follow the action that was reported; an expiry has its own.
+static void set_class(char class, struct arena *arena, struct verdict *verdict) {
+    if (verdict->is_expired)
+        return;
+    verdict->enhanced =
+        arena_printf(arena, "%c%.*s", class, VIEW_ARG(view_skip(verdict->enhanced, 1)));
+    if (verdict->code_is_ours && verdict->code.len > 4)
+        verdict->code =
+            arena_printf(arena, "%c50 %c%.*s", class, class, VIEW_ARG(view_skip(verdict->code, 5)));
+}
+
+static void set_outcome(const struct reader_recipient *recipient, struct arena *arena,
+                        struct verdict *verdict) {
+    bool is_failed = recipient->action == READER_ACTION_FAILED;
+    if (verdict->outcome == OUTCOME_DELIVERED ||
+        (!is_failed && recipient->action != READER_ACTION_DELAYED))
+        return;
+    verdict->outcome = is_failed ? OUTCOME_PERMANENT_FAILURE : OUTCOME_TEMPORARY_FAILURE;
+    set_class(is_failed ? '5' : '4', arena, verdict);
+}
+
+// What was temporary and still goes back has used up its time.
+static bool is_expired(const struct reader_recipient *recipient) {
+    const struct fact *fact = &recipient->words.fact;
+    return recipient->action == READER_ACTION_FAILED && fact->kind != FACT_KIND_NONE &&
+           fact->kind != FACT_KIND_OK && !fact_is_permanent(fact, true) &&
+           !cause_info(reader_words_cause(&recipient->words))->is_permanent;
+}
+
+void reader_verdict(const struct reader_recipient *recipient, struct arena *arena,
+                    struct verdict *verdict) {
     const struct reader_words *words = &recipient->words;
     struct attempt attempt = {.host = words->host,
                               .peer = words->peer,
@@ -43,18 +91,10 @@ void reader_verdict(const struct reader_reading *reading, const struct reader_re
     struct fact fact = words->fact;
     if (is_delivered(recipient))
         fact.kind = FACT_KIND_OK;
-    bool is_failed = recipient->action == READER_ACTION_FAILED;
-    // What was temporary and still goes back has used up its time.
-    bool is_expired = is_failed && fact.kind != FACT_KIND_NONE && fact.kind != FACT_KIND_OK &&
-                      !fact_is_permanent(&fact, true) &&
-                      !cause_info(reader_words_cause(words))->is_permanent;
-    verdict_of_fact(&fact, &attempt, is_expired, arena, verdict);
-    if (is_failed && verdict->outcome != OUTCOME_DELIVERED)
-        verdict->outcome = OUTCOME_PERMANENT_FAILURE;
-    else if (recipient->action == READER_ACTION_DELAYED)
-        verdict->outcome = OUTCOME_TEMPORARY_FAILURE;
+    verdict_of_fact(&fact, &attempt, is_expired(recipient), arena, verdict);
+    set_outcome(recipient, arena, verdict);
+    set_evidence(recipient, arena, verdict);
     verdict->reported_code = words->code;
     verdict->reported_enhanced = reader_reported_enhanced(recipient);
     verdict->reported_text = words->fact.kind == FACT_KIND_REPLY ? words->fact.text : words->text;
-    (void)reading;
 }

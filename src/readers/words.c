@@ -103,7 +103,7 @@ static bool judge_bare_words(struct view text, enum fact_stage stage, struct rea
     if (take_report(text, stage, &words->fact))
         return true;
     if (words->enhanced.len == 0 && !is_known_reply(words, &fact))
-        return false;
+        return reader_number_read(text, &words->fact);
     words->fact = fact;
     return true;
 }

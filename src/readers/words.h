@@ -30,6 +30,9 @@ bool reader_cause_is_general(enum cause cause);
 // (server, address, time), which goes into `words`.
 struct view reader_words_unwrap(struct view text, struct reader_words *words);
 
+// A failure that is told as a number or by the name of one.
+bool reader_number_read(struct view words, struct fact *fact);
+
 // The server that the words name before `reply` (NULL: anywhere).
 void reader_host_find(struct view text, const char *reply, struct reader_words *words);
 

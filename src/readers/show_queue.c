@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// A queue's sum for people: how much, why, whose, what to do first.
+#include "readers/show.h"
+
+#include "base/units.h"
+
+static bool is_yours(const struct reader_queue_cause *group, enum reader_side side) {
+    enum blame blame = cause_info(group->cause)->blame;
+    if (group->is_waiting)
+        return false;
+    if (side == READER_SIDE_RECEIVER)
+        return blame == BLAME_DESTINATION || blame == BLAME_RECIPIENT;
+    return blame == BLAME_LOCAL || blame == BLAME_SENDER;
+}
+
+// "11,140".
+static void put_count(struct buffer *out, uint64_t number) {
+    if (number >= 1000) {
+        put_count(out, number / 1000);
+        buffer_printf(out, ",%03u", (unsigned)(number % 1000));
+    } else {
+        buffer_printf(out, "%u", (unsigned)number);
+    }
+}
+
+static void put_counted(struct buffer *out, uint64_t number, const char *one, const char *many) {
+    put_count(out, number);
+    buffer_printf(out, " %s", number == 1 ? one : many);
+}
+
+static void put_head(const struct reader_queue *queue, const struct reader_show *show,
+                     struct buffer *out) {
+    size_t n_causes = 0, n_yours = 0;
+    for (size_t i = 0; i < queue->n_causes; i++) {
+        n_causes += !queue->causes[i].is_waiting;
+        n_yours += is_yours(&queue->causes[i], show->side);
+    }
+    if (show->file.len)
+        buffer_printf(out, "%.*s: ", VIEW_ARG(show->file));
+    put_counted(out, queue->n_messages, "message", "messages");
+    buffer_append_view(out, VIEW(", "));
+    put_counted(out, n_causes, "cause", "causes");
+    buffer_printf(out, ", %zu %s yours\n", n_yours, n_yours == 1 ? "is" : "are");
+    reader_put_time(out, "Oldest", queue->oldest_ms);
+    if (queue->n_frozen)
+        buffer_printf(out, "  %-12s%llu are frozen or held: nothing is tried for them\n", "Held",
+                      (unsigned long long)queue->n_frozen);
+    if (queue->n_unread)
+        buffer_printf(out, "  %-12s%llu lines could not be read\n", "Unread",
+                      (unsigned long long)queue->n_unread);
+}
+
+static void put_destinations(const struct reader_queue_cause *group, struct buffer *out) {
+    enum { NAMED_MAX = 8 };
+    size_t n = size_min(group->n_destinations, NAMED_MAX);
+    if (n == 0)
+        return;
+    buffer_printf(out, "  %-12s", "For");
+    for (size_t i = 0; i < n; i++) {
+        buffer_printf(out, "%s%.*s (", i ? ", " : "", VIEW_ARG(group->destinations[i].name));
+        put_count(out, group->destinations[i].n_messages);
+        buffer_append_char(out, ')');
+    }
+    if (group->n_destinations > n || group->n_elsewhere)
+        buffer_append_view(out, VIEW(" and others"));
+    buffer_append_char(out, '\n');
+}
+
+static void put_group(const struct reader_queue_cause *group, size_t number,
+                      const struct reader_show *show, struct buffer *out) {
+    buffer_printf(out, "\n%zu. ", number);
+    put_counted(out, group->n_messages, "message", "messages");
+    buffer_append_view(out, VIEW(" to "));
+    put_counted(out, group->n_recipients, "recipient", "recipients");
+    if (group->is_waiting) {
+        buffer_append_view(out, VIEW(": no failure is told\n"));
+        reader_put_time(out, "Oldest", group->oldest_ms);
+        put_destinations(group, out);
+        return;
+    }
+    buffer_printf(out, "%s\n", is_yours(group, show->side) ? ": yours" : "");
+    reader_put_time(out, "Oldest", group->oldest_ms);
+    put_destinations(group, out);
+    reader_put_verdict(&group->sample, show, out);
+}
+
+void reader_queue_write_text(const struct reader_queue *queue, const struct reader_show *show,
+                             struct buffer *out) {
+    put_head(queue, show, out);
+    for (size_t i = 0; i < queue->n_causes; i++)
+        put_group(&queue->causes[i], i + 1, show, out);
+    if (queue->system == READER_QUEUE_EXIM)
+        buffer_append_view(out, VIEW("\nexim -bp tells no reasons. They stand in the main log: "
+                                     "postrider explain with its lines, or exim -Mvl ID for one "
+                                     "message.\n"));
+    if (queue->system == READER_QUEUE_EXCHANGE_TABLE)
+        buffer_append_view(out, VIEW("\nThe table leaves the errors out. They come with: Get-Queue "
+                                     "| Format-List Identity,NextHopDomain,MessageCount,LastError"
+                                     "\n"));
+}
