@@ -8,37 +8,20 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 
-TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PEERS = os.path.join(TOP, "build-peers")
+import debian
+
 OWNER, DROP_GROUP = "daemon", "mail"  # accounts that every Debian has
+PROGRAM, PACKAGES = "usr/sbin/postfix", ["postfix"]
 
 
 def unpack():
-    """Downloads and unpacks the package once; returns its root."""
-    root = os.path.join(PEERS, "postfix")
-    if os.path.exists(os.path.join(root, "usr/sbin/postfix")):
-        return root
-    os.makedirs(PEERS, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="postrider-peer-") as folder:
-        os.chmod(folder, 0o777)
-        subprocess.run(["apt-get", "-qq", "download", "postfix"], cwd=folder, check=True,
-                       stdout=subprocess.DEVNULL)
-        package = glob.glob(os.path.join(folder, "postfix_*.deb"))[0]
-        subprocess.run(["dpkg", "-x", package, root], check=True)
-    return root
+    return debian.unpack("postfix", PROGRAM, PACKAGES)
 
 
 def available():
-    if os.geteuid() != 0:
-        return "Postfix starts as root only"
-    try:
-        unpack()
-    except (subprocess.CalledProcessError, IndexError, OSError) as problem:
-        return f"Debian's postfix package cannot be had: {problem}"
-    return None
+    return debian.unavailable("postfix", PROGRAM, PACKAGES)
 
 
 class Postfix:
@@ -146,18 +129,10 @@ class Postfix:
         for _ in range(100):
             if self.master.poll() is not None:
                 raise RuntimeError(f"Postfix ended at once: {self.log()[-2000:]}")
-            if self._answers():
+            if debian.answers(self.port):
                 return self
             time.sleep(0.1)
         raise RuntimeError(f"Postfix does not answer: {self.log()[-2000:]}")
-
-    def _answers(self):
-        import socket
-        try:
-            with socket.create_connection(("127.0.0.1", self.port), 1) as connection:
-                return connection.recv(4) == b"220 "
-        except OSError:
-            return False
 
     def log(self):
         text = ""
