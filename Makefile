@@ -18,7 +18,7 @@ help:
 	@echo "make fuzz-smoke  every fuzz target for a short while"
 	@echo "make corpus CORPUS=DIR   bounces of a folder against its labels.json"
 	@echo "make tidy        layers, sizes, banned calls; make format: clang-format"
-	@echo "make install     program, man pages and unit file below PREFIX (/usr/local)"
+	@echo "make install     program, man pages, unit file and examples below PREFIX (/usr/local); starts nothing"
 
 $(BUILD)/build.ninja:
 	@tools/need build
@@ -88,7 +88,9 @@ build-bench/build.ninja:
 
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
-install: build
+install: $(BUILD)/build.ninja
+	@meson configure --prefix=$(PREFIX) $(BUILD)
+	@ninja -C $(BUILD) postrider
 	@meson install -C $(BUILD) --no-rebuild
 clean:
 	@rm -rf build build-test build-asan build-tsan build-fuzz build-bench

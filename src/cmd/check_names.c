@@ -8,6 +8,8 @@
 enum { QUESTION_MS = 8000, ARENA_BYTES = 1 << 20, SOURCES_MAX = 64 };
 
 static struct view fact_words(const struct fact *fact) {
+    if (fact->kind == FACT_KIND_LOCAL)
+        return VIEW("the resolver does not answer");
     return fact->kind == FACT_KIND_DNS ? fact_dns_word((enum fact_dns)fact->detail)
                                        : fact_kind_word(fact->kind);
 }

@@ -7,10 +7,16 @@
 
 static const char reload_help[] = "usage: postrider reload [-c FILE] [--json]\n\n"
                                   "The running relay reads its configuration again. Sessions go "
-                                  "on; a broken file changes nothing.\n";
+                                  "on; a broken file changes nothing.\n\n"
+                                  "  -c, --config FILE  of the relay to ask\n"
+                                  "      --json         for programs (docs/json.md)\n"
+                                  "Exit status: 0 done, 1 refused, 2 wrong use\n";
 
 static const char status_help[] = "usage: postrider status [-c FILE] [--json]\n\n"
-                                  "Counters of the running relay.\n";
+                                  "Counters of the running relay.\n\n"
+                                  "  -c, --config FILE  of the relay to ask\n"
+                                  "      --json         for programs (docs/json.md)\n"
+                                  "Exit status: 0 answered, 1 no relay answers, 2 wrong use\n";
 
 // The arguments that both take. -1: go on; else the exit status.
 static int parse(const char *command, const char *help, int argc, char **argv,

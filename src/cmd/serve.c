@@ -15,7 +15,8 @@ static const char help[] =
     "Runs the relay in the foreground. Without a file: SMTP on 127.0.0.1:2525, data in\n"
     "./postrider-data, mail goes to the MX of its domain. SIGHUP reloads, SIGTERM stops.\n\n"
     "  -c, --config FILE  the configuration (man postrider.conf)\n"
-    "      --verbose      log more\n";
+    "      --verbose      logs more\n"
+    "Exit status: 0 stopped as asked, 1 it could not start, 2 wrong use\n";
 
 struct run {
     struct daemon daemon;
