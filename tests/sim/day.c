@@ -330,6 +330,7 @@ static void set_scene(struct day *day) {
     day->has_dns_faults = below(day, 4) != 0;
     day->has_disk_faults = below(day, 2) == 0;
     day->has_clock_faults = below(day, 4) == 0;
+    sim_shuffle(day->sim, below(day, 2) == 0 ? (unsigned)below(day, 3000) : 0);
     day->book.disk_fails = day->has_disk_faults;
     day->n_clients = 3;
     for (unsigned i = 0; i < day->n_clients; i++)

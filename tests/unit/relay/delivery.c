@@ -206,6 +206,35 @@ static void no_delivery_starts_when_results_cannot_be_stored(struct stage *stage
     assert_int_equal(stage_rcpt(stage, number, 0)->n_delivered, 1);
 }
 
+// A settlement that the spool refused is handed in again until it is durable, for as long as one
+// segment takes it; a stage where that comes about is sought.
+static void a_refused_settlement_is_handed_in_again(struct stage *stage) {
+    struct sim_disk_rule shaky = {.sync_error = 6000}, well = {0};
+    bool was_seen = false;
+    stage->receivers[STAGE_ONE].mood = RECEIVER_SLOW;
+    for (int i = 0; i < 30 && !was_seen; i++) {
+        uint64_t n_before = stage->receivers[STAGE_ONE].n_messages;
+        unsigned number = stage_send(stage, "me@home.test", "a@one.test", NULL);
+        while (stage->receivers[STAGE_ONE].n_messages == n_before)
+            stage_pass(10);
+        sim_disk_rule(stage->sim, &shaky);
+        stage_pass(4000); // the reply, and its settlement
+        sim_disk_rule(stage->sim, &well);
+        struct spool_health health = spool_health(stage->node.spool);
+        was_seen = !health.accepts && health.settles;
+        if (was_seen) {
+            stage_pass(10 * 1000);
+            assert_int_equal(stage_counts(stage).schedule.messages, 0);
+        }
+        book_killed(&stage->book); // what was not settled comes again
+        stage_restart(stage);
+        stage_pass(10 * MINUTE);
+        if (was_seen)
+            assert_int_equal(stage_rcpt(stage, number, 0)->n_delivered, 1);
+    }
+    assert_true(was_seen);
+}
+
 static void a_new_configuration_frees_mail(struct stage *stage) {
     static const char broken[] =
         "hostname = \"relay.test\"\naccept_from = { \"0.0.0.0/0\" }\n"
@@ -248,6 +277,7 @@ int main(void) {
         SCENE(a_stop_does_not_wait_for_ever),
         SCENE(a_kill_loses_nothing),
         SCENE(no_delivery_starts_when_results_cannot_be_stored),
+        SCENE(a_refused_settlement_is_handed_in_again),
         SCENE(a_new_configuration_frees_mail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
