@@ -162,6 +162,8 @@ static void run_in_sim(struct bed *bed) {
     struct sim_disk_rule disk = {.sync_ms_max = options->sync_ms_max};
     bed->sim = sim_create(options->seed + 1);
     sim_net_default(bed->sim, &net);
+    if (options->chunk_max > 0)
+        sim_shuffle(bed->sim, 2000);
     sim_disk_rule(bed->sim, &disk);
     tls_double_install(always_well, NULL);
     if (options->prepare)

@@ -37,7 +37,8 @@ struct bed_options {
     bool on_loopback;
     // For the simulator; sync_ms_max is how long its disk takes.
     uint64_t seed;
-    size_t chunk_max; // bytes arrive in pieces of 1..chunk_max; zero: whole writes
+    // Bytes arrive in pieces of 1..chunk_max, and fibers overtake each other; zero: neither.
+    size_t chunk_max;
     int64_t sync_ms_max;
     struct tls_context *tls; // of the server; the simulator's handshakes are doubles
     // Before the server starts: changes bed->config, bed->tls. May be NULL.
