@@ -5,6 +5,7 @@
 //
 //   bench_spool [-d DIR] [-p PRODUCERS] [-b BODY_BYTES] [-s SECONDS] [-k PERCENT_KEPT]
 //   bench_spool -r MESSAGES [-d DIR] [-b BODY_BYTES]    fills, then times starts (see -c)
+//   bench_spool -o [-c] [-d DIR]                         times a start on what is there
 //   -c: with -r, throws the index of every segment away and drops the page cache (as root)
 #include "spool/spool.h"
 
@@ -25,7 +26,7 @@ struct bench {
     const char *path;
     unsigned n_producers, seconds, kept_percent;
     uint64_t body_bytes, fill;
-    bool is_cold;
+    bool is_cold, is_open_only;
     io_time end;
     uint64_t n_committed, n_settled;
     uint32_t *samples_us;
@@ -149,15 +150,17 @@ static void open_store(const char *what) {
     struct spool_recovery recovery;
     struct error error;
     long before = resident_kb();
+    double cpu = cpu_seconds();
     bench.spool = spool_open(&options, NULL, NULL, &recovery, &error);
     if (!bench.spool) {
         fprintf(stderr, "%s\n", error.text);
         exit(1);
     }
     if (recovery.messages)
-        printf("%s: %llu messages in %.2f s, %.0f MB scanned, %.0f bytes of memory each\n", what,
-               (unsigned long long)recovery.messages, (double)recovery.elapsed_ms / 1000,
-               (double)recovery.bytes_scanned / 1e6,
+        printf("%s: %llu messages in %.2f s (CPU %.2f s), %.0f MB scanned, "
+               "%.0f bytes of memory each\n",
+               what, (unsigned long long)recovery.messages, (double)recovery.elapsed_ms / 1000,
+               cpu_seconds() - cpu, (double)recovery.bytes_scanned / 1e6,
                (double)(resident_kb() - before) * 1024 / (double)recovery.messages);
 }
 
@@ -224,6 +227,10 @@ static void report(double seconds, double cpu, uint64_t written) {
 }
 
 static void bench_main(void *arg) {
+    if (bench.is_open_only) {
+        open_store("start");
+        exit(0); // as a crash leaves it
+    }
     remove_store();
     open_store("start");
     int64_t began = io_now_us();
@@ -242,12 +249,13 @@ static void bench_main(void *arg) {
         open_store("cold start without indexes");
         spool_close(bench.spool);
     }
-    remove_store();
+    if (!bench.fill)
+        remove_store();
 }
 
 int main(int argc, char **argv) {
     int option;
-    while ((option = getopt(argc, argv, "d:p:b:s:k:r:c")) != -1)
+    while ((option = getopt(argc, argv, "d:p:b:s:k:r:co")) != -1)
         switch (option) {
         case 'd': bench.path = optarg; break;
         case 'p': bench.n_producers = (unsigned)strtoul(optarg, NULL, 10); break;
@@ -256,6 +264,7 @@ int main(int argc, char **argv) {
         case 'k': bench.kept_percent = (unsigned)strtoul(optarg, NULL, 10); break;
         case 'r': bench.fill = strtoull(optarg, NULL, 10); break;
         case 'c': bench.is_cold = true; break;
+        case 'o': bench.is_open_only = true; break;
         default: return 2;
         }
     ASSERT(bench.n_producers > 0 && bench.n_producers <= PRODUCERS_MAX);

@@ -210,8 +210,8 @@ static enum spool_status load_moving(struct moving *moving) {
     struct view payload = VIEW_NONE;
     buffer_init(&loaded.bytes, SPOOL_FILE_BYTES_MAX);
     struct spool_body *body = spool_body_make(moving->cleaning->spool, NULL);
-    enum spool_status status = spool_frame_load(spool_found_file(found, found->home.slot),
-                                                found->home.unit, false, &loaded);
+    enum spool_status status =
+        spool_frame_load(spool_found_file(found, found->home.slot), found->home.unit, &loaded);
     if (status == SPOOL_OK && (!spool_find_message(loaded.meta, found->id, &payload) ||
                                !spool_message_read(payload, &message)))
         status = SPOOL_DAMAGED;

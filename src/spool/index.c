@@ -119,14 +119,6 @@ struct spool_item *spool_index_find(const struct spool_index *index, struct spoo
     return NULL;
 }
 
-void spool_index_each(const struct spool_index *index,
-                      void (*visit)(const struct spool_item *item, void *arg), void *arg) {
-    for (size_t slab = 0; slab < index->n_slabs; slab++)
-        for (size_t i = 0; i < SPOOL_ITEMS_A_SLAB; i++)
-            if (index->slabs[slab][i].n_open > 0)
-                visit(&index->slabs[slab][i], arg);
-}
-
 void spool_index_finish(struct spool_index *index) {
     for (size_t slab = 0; slab < index->n_slabs; slab++) {
         for (size_t i = 0; i < SPOOL_ITEMS_A_SLAB; i++)

@@ -73,9 +73,6 @@ void spool_index_finish(struct spool_index *index);
 struct spool_item *spool_index_find(const struct spool_index *index, struct spool_id id);
 struct spool_place spool_item_rcpt_place(const struct spool_item *item, uint32_t rcpt);
 bool spool_item_is_settled(const struct spool_item *item, uint32_t rcpt);
-// Calls `visit` for each item that is alive.
-void spool_index_each(const struct spool_index *index,
-                      void (*visit)(const struct spool_item *item, void *arg), void *arg);
 // Bytes of memory that the index takes.
 uint64_t spool_index_memory(const struct spool_index *index);
 

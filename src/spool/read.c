@@ -81,7 +81,7 @@ static bool read_up_to(struct spool_file *file, uint64_t at, uint64_t len, struc
     return result.status == IO_OK || result.status == IO_EOF;
 }
 
-enum spool_status spool_frame_load(struct spool_file *file, uint32_t unit, bool with_data,
+enum spool_status spool_frame_load(struct spool_file *file, uint32_t unit,
                                    struct spool_loaded *loaded) {
     enum { FIRST_READ_BYTES = 2048 }; // most frames without their data
     struct spool_frame *frame = &loaded->frame;
@@ -91,8 +91,6 @@ enum spool_status spool_frame_load(struct spool_file *file, uint32_t unit, bool 
         !spool_frame_peek(file->secret, buffer_view(&loaded->bytes), frame) || frame->unit != unit)
         return SPOOL_DAMAGED;
     uint64_t wanted = (uint64_t)SPOOL_FRAME_BYTES + frame->meta_bytes;
-    if (with_data)
-        wanted += frame->data_bytes;
     if (!read_up_to(file, at, wanted, &loaded->bytes) || loaded->bytes.len < wanted ||
         !spool_frame_read(file->secret, buffer_view(&loaded->bytes), frame, &loaded->meta))
         return SPOOL_DAMAGED;
@@ -144,8 +142,7 @@ enum spool_status spool_states_load(const struct spool_found *found, struct aren
         if (place.slot == 0 || found->is_settled[i])
             continue;
         if (!spool_place_equals(place, loaded_place))
-            status =
-                spool_frame_load(spool_found_file(found, place.slot), place.unit, false, &loaded);
+            status = spool_frame_load(spool_found_file(found, place.slot), place.unit, &loaded);
         loaded_place = place;
         if (status == SPOOL_OK)
             status = copy_state(&loaded, found, i, storage, &states[i]);
@@ -158,8 +155,8 @@ enum spool_status spool_states_load(const struct spool_found *found, struct aren
 static enum spool_status load_message(const struct spool_found *found, struct spool_loaded *loaded,
                                       struct spool_message *message) {
     struct view payload = VIEW_NONE;
-    enum spool_status status = spool_frame_load(spool_found_file(found, found->home.slot),
-                                                found->home.unit, false, loaded);
+    enum spool_status status =
+        spool_frame_load(spool_found_file(found, found->home.slot), found->home.unit, loaded);
     if (status == SPOOL_OK &&
         (!spool_find_message(loaded->meta, found->id, &payload) ||
          !spool_message_read(payload, message) || message->n_rcpts != found->n_rcpts))

@@ -31,13 +31,13 @@ void spool_found_finish(struct spool_found *found);
 struct spool_file *spool_found_file(const struct spool_found *found, uint32_t slot);
 struct spool_file *spool_found_number(const struct spool_found *found, uint64_t number);
 
-// A frame read and checked; `bytes` holds header, meta, and with `with_data` the bodies.
+// A frame read and checked: header and meta.
 struct spool_loaded {
     struct buffer bytes;
     struct spool_frame frame;
     struct view meta;
 };
-IO_WAITS enum spool_status spool_frame_load(struct spool_file *file, uint32_t unit, bool with_data,
+IO_WAITS enum spool_status spool_frame_load(struct spool_file *file, uint32_t unit,
                                             struct spool_loaded *loaded);
 // The latest record in a frame about a message: MESSAGE, or STATE of a recipient. False: none.
 bool spool_find_message(struct view meta, struct spool_id id, struct view *payload);

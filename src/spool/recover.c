@@ -1,55 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "spool/recover.h"
 
-#include "base/crc32c.h"
 #include "base/log.h"
+#include "spool/fetch.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-// --- Files ---------------------------------------------------------------------------------------
-char *spool_segment_load(const struct spool_segment *segment, uint64_t end, size_t *len,
-                         int *sys_errno) {
-    uint64_t bytes = end ? end : segment->file_bytes;
-    ASSERT(bytes <= SPOOL_FILE_BYTES_MAX);
-    char *file = mem_alloc(bytes);
-    struct io_result result = io_file_read(segment->file->file, file, bytes, 0);
-    *len = result.bytes;
-    *sys_errno = result.sys_errno;
-    if (result.status != IO_ERROR)
-        return file;
-    free(file);
-    return NULL;
-}
-
-bool spool_sealed_load(struct spool_segment *segment, struct buffer *image, bool *is_damaged) {
-    char bytes[SPOOL_FOOTER_BYTES];
-    struct spool_footer footer;
-    struct spool_secret secret = segment->file->secret;
-    uint64_t size = segment->file_bytes;
-    *is_damaged = false;
-    if (size < SPOOL_DATA_AT + SPOOL_FOOTER_BYTES ||
-        !io_is_ok(io_file_read(segment->file->file, bytes, sizeof(bytes), size - sizeof(bytes))) ||
-        !spool_footer_read(secret, view_from(bytes, sizeof(bytes)), size, &footer))
-        return false;
-    buffer_clear(image);
-    char *room = buffer_reserve(image, footer.index_bytes);
-    if (!room ||
-        !io_is_ok(io_file_read(segment->file->file, room, footer.index_bytes, footer.index_at)) ||
-        crc32c(secret.seed, room, footer.index_bytes) != footer.index_crc) {
-        *is_damaged = true;
-        return false;
-    }
-    buffer_advance(image, footer.index_bytes);
-    buffer_consume(image, SPOOL_ENTRY_BYTES); // the mark
-    segment->end = footer.data_end;
-    segment->first_sequence = footer.first_sequence;
-    segment->last_sequence = footer.last_sequence;
-    segment->newest_ms = footer.newest_ms;
-    return true;
-}
-
+// --- What is damaged
+// -------------------------------------------------------------------------------
 void spool_quarantine(struct spool *spool, const struct spool_segment *segment,
                       const struct spool_scan *scan, struct view file) {
     char name[SPOOL_NAME_SIZE], head[128];
@@ -212,21 +172,14 @@ static void judge_damages(struct spool_start *start, struct spool_replay *replay
         spool_quarantine(start->spool, segment, scan, file);
 }
 
-static bool scan_segment(struct spool_start *start, struct spool_replay *replay, size_t place) {
+static void scan_segment(struct spool_start *start, struct spool_replay *replay, size_t place,
+                         struct view file) {
     struct spool_segment *segment = start->spool->segments.ordered[place];
     uint64_t failed_from = spool_failures_find(&start->failures, segment->file->number);
     struct spool_scan scan = {
         .secret = segment->file->secret, .abandoned_from = failed_from, .image = &segment->image};
-    size_t len = 0;
-    int sys_errno = 0;
-    char *bytes = spool_segment_load(segment, 0, &len, &sys_errno);
-    if (!bytes)
-        return error_set_errno(start->error, sys_errno, "cannot read segment %016llx",
-                               (unsigned long long)segment->file->number);
-    struct view file = view_from(bytes, len);
-    buffer_clear(&segment->image);
     spool_scan_run(&scan, file);
-    start->report->bytes_scanned += len;
+    start->report->bytes_scanned += file.len;
     judge_damages(start, replay, place, &scan, file);
     // A seal that was cut short, or its footer is damaged; the data tells everything.
     start->report->torn_batches += scan.has_index_mark && scan.n_damages == 0;
@@ -237,8 +190,6 @@ static bool scan_segment(struct spool_start *start, struct spool_replay *replay,
     if (failed_from)
         spool_segment_become(segment, SPOOL_SEGMENT_FAILED);
     spool_scan_finish(&scan);
-    free(bytes);
-    return true;
 }
 
 // What was written but perhaps never synced is synced now, before anybody builds on it.
@@ -252,25 +203,46 @@ static bool sync_unsealed(struct spool_start *start, const struct spool_segment 
                            (unsigned long long)segment->file->number);
 }
 
-static bool read_segment(struct spool_start *start, struct spool_replay *replay, size_t place) {
-    struct spool_segment *segment = start->spool->segments.ordered[place];
-    struct buffer sealed;
-    bool is_damaged = false, is_ok = true;
-    buffer_init(&sealed, SPOOL_FILE_BYTES_MAX);
-    if (spool_sealed_load(segment, &sealed, &is_damaged)) {
+static bool replay_segment(struct spool_start *start, struct spool_replay *replay, size_t place,
+                           const struct spool_fetch *fetch) {
+    struct spool_segment *segment = fetch->segment;
+    bool is_ok = true;
+    if (!fetch->is_read)
+        return error_set_errno(start->error, fetch->sys_errno, "cannot read segment %016llx",
+                               (unsigned long long)segment->file->number);
+    start->report->damaged_records += fetch->is_damaged;
+    if (fetch->is_sealed) {
         spool_segment_become(segment, SPOOL_SEGMENT_SEALED);
-        spool_replay_image(replay, segment, buffer_view(&sealed));
+        spool_replay_image(replay, segment, fetch->view);
     } else {
-        start->report->damaged_records += is_damaged;
-        is_ok = scan_segment(start, replay, place) && sync_unsealed(start, segment);
-        if (is_ok)
-            spool_replay_image(replay, segment, buffer_view(&segment->image));
+        scan_segment(start, replay, place, fetch->view);
+        is_ok = sync_unsealed(start, segment);
+        spool_replay_image(replay, segment, buffer_view(&segment->image));
     }
-    buffer_finish(&sealed);
     if (segment->last_sequence > start->last_sequence)
         start->last_sequence = segment->last_sequence;
     if (segment->newest_ms > start->report->newest_ms)
         start->report->newest_ms = segment->newest_ms;
+    return is_ok;
+}
+
+static bool replay_all(struct spool_start *start, struct spool_replay *replay) {
+    const struct spool_segments *segments = &start->spool->segments;
+    struct spool_fetch fetches[2]; // one is replayed, the other one arrives
+    bool is_ok = true;
+    spool_fetch_init(&fetches[0]);
+    spool_fetch_init(&fetches[1]);
+    if (segments->n_ordered > 0)
+        spool_fetch_begin(&fetches[0], segments->ordered[0]);
+    for (size_t i = 0; i < segments->n_ordered && is_ok; i++) {
+        spool_fetch_wait(&fetches[i % 2]);
+        if (i + 1 < segments->n_ordered)
+            spool_fetch_begin(&fetches[(i + 1) % 2], segments->ordered[i + 1]);
+        io_yield(); // it begins
+        is_ok = replay_segment(start, replay, i, &fetches[i % 2]);
+    }
+    spool_fetch_finish(&fetches[0]);
+    spool_fetch_finish(&fetches[1]);
     return is_ok;
 }
 
@@ -309,8 +281,7 @@ bool spool_start_recover(struct spool_start *start) {
     for (size_t i = 0; i < start->n_numbers && is_ok; i++)
         is_ok = open_segment(start, start->numbers[i]);
     spool_replay_init(&replay, &spool->index, &spool->notes);
-    for (size_t i = 0; i < spool->segments.n_ordered && is_ok; i++)
-        is_ok = read_segment(start, &replay, i);
+    is_ok = is_ok && replay_all(start, &replay);
     if (is_ok) {
         check_sequences(start);
         count_lost(start, &replay);

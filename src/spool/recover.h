@@ -28,13 +28,6 @@ IO_WAITS bool spool_start_node(struct spool_start *start);
 IO_WAITS bool spool_start_recover(struct spool_start *start);
 
 // --- Parts ---------------------------------------------------------------------------------------
-// A segment's image from its index. False: there is none, or it is damaged (`*is_damaged`).
-IO_WAITS bool spool_sealed_load(struct spool_segment *segment, struct buffer *image,
-                                bool *is_damaged);
-// A segment's data, up to `end` (zero: all of the file), in memory; freed by the caller. NULL:
-// errno.
-IO_WAITS char *spool_segment_load(const struct spool_segment *segment, uint64_t end, size_t *len,
-                                  int *sys_errno);
 // Writes the damaged stretches to a file of their own.
 IO_WAITS void spool_quarantine(struct spool *spool, const struct spool_segment *segment,
                                const struct spool_scan *scan, struct view file);

@@ -3,25 +3,27 @@
 // the bodies. Most segments die before it is due.
 #include "base/codec.h"
 #include "base/crc32c.h"
+#include "spool/fetch.h"
 #include "spool/keeper.h"
-#include "spool/recover.h"
+#include "spool/replay.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 // --- Images --------------------------------------------------------------------------------------
 static bool scan_image(struct spool_segment *segment, struct buffer *storage) {
-    size_t len = 0;
+    struct buffer file;
     int sys_errno = 0;
-    char *bytes = spool_segment_load(segment, segment->end, &len, &sys_errno);
-    if (!bytes)
-        return false;
-    struct spool_scan scan = {.secret = segment->file->secret, .image = storage};
-    buffer_clear(storage);
-    spool_scan_run(&scan, view_from(bytes, len));
-    spool_scan_finish(&scan);
-    free(bytes);
-    return true;
+    buffer_init(&file, SPOOL_FILE_BYTES_MAX);
+    bool is_ok = spool_segment_load(segment, segment->end, &file, &sys_errno);
+    if (is_ok) {
+        struct spool_scan scan = {.secret = segment->file->secret, .image = storage};
+        buffer_clear(storage);
+        spool_scan_run(&scan, buffer_view(&file));
+        spool_scan_finish(&scan);
+    }
+    buffer_finish(&file);
+    return is_ok;
 }
 
 bool spool_image_get(struct spool *spool, struct spool_segment *segment, struct buffer *storage,
@@ -30,10 +32,10 @@ bool spool_image_get(struct spool *spool, struct spool_segment *segment, struct 
     *image = buffer_view(&segment->image);
     if (image->len > 0)
         return true;
-    bool is_ok =
-        segment->state == SPOOL_SEGMENT_SEALED && spool_sealed_load(segment, storage, &is_damaged);
-    if (!is_ok)
-        is_ok = scan_image(segment, storage);
+    if (segment->state == SPOOL_SEGMENT_SEALED &&
+        spool_sealed_load(segment, storage, image, &is_damaged))
+        return true;
+    bool is_ok = scan_image(segment, storage);
     *image = buffer_view(storage);
     return is_ok;
 }

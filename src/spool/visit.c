@@ -2,6 +2,7 @@
 // Visits every live message once, in one pass over the segments from the newest to the oldest: a
 // state never stands before its message, so it is at hand when the message comes.
 #include "base/codec.h"
+#include "spool/fetch.h"
 #include "spool/recover.h"
 
 #include <stdlib.h>
@@ -17,6 +18,7 @@ struct pending_state { // of a message that comes later
 struct visitor {
     struct spool_start *start;
     struct hash_table pending;
+    struct buffer sealed;        // the index of one segment
     enum spool_rcpt_mark *marks; // of one message
     struct view *states;
     struct pending_state **used;
@@ -135,22 +137,16 @@ static void visit_kind(struct visitor *visitor, const struct spool_segment *segm
 }
 
 static bool visit_segment(struct visitor *visitor, struct spool_segment *segment) {
-    struct buffer sealed;
-    bool is_damaged = false, is_ok = true;
+    bool is_damaged = false;
     struct view image = buffer_view(&segment->image);
     if (segment->n_pins == 0)
         return true;
-    buffer_init(&sealed, SPOOL_FILE_BYTES_MAX);
-    if (segment->state == SPOOL_SEGMENT_SEALED) {
-        is_ok = spool_sealed_load(segment, &sealed, &is_damaged);
-        image = buffer_view(&sealed);
-    }
-    visit_kind(visitor, segment, image, SPOOL_RECORD_STATE);
-    visit_kind(visitor, segment, image, SPOOL_RECORD_MESSAGE);
-    buffer_finish(&sealed);
-    if (!is_ok)
+    if (segment->state == SPOOL_SEGMENT_SEALED &&
+        !spool_sealed_load(segment, &visitor->sealed, &image, &is_damaged))
         return error_set(visitor->start->error, "segment %016llx cannot be read twice",
                          (unsigned long long)segment->file->number);
+    visit_kind(visitor, segment, image, SPOOL_RECORD_STATE);
+    visit_kind(visitor, segment, image, SPOOL_RECORD_MESSAGE);
     return true;
 }
 
@@ -159,10 +155,12 @@ bool spool_visit_all(struct spool_start *start) {
     struct spool_segments *segments = &start->spool->segments;
     bool is_ok = true;
     hash_table_init(&visitor.pending);
+    buffer_init(&visitor.sealed, SPOOL_FILE_BYTES_MAX);
     for (size_t i = segments->n_ordered; i > 0 && is_ok; i--)
         is_ok = visit_segment(&visitor, segments->ordered[i - 1]);
     hash_table_each(&visitor.pending, free_pending, NULL);
     hash_table_finish(&visitor.pending);
+    buffer_finish(&visitor.sealed);
     free(visitor.marks);
     free(visitor.states);
     free(visitor.used);
