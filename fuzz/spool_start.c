@@ -19,8 +19,7 @@ static const uint64_t number = (uint64_t)1 << 32 | 1, owner = (uint64_t)7 << 32 
 
 static struct buffer file;
 
-// --- The file
-// -------------------------------------------------------------------------------------
+// --- The file ------------------------------------------------------------------------------------
 static void pad(void) {
     while (file.len % SPOOL_UNIT_BYTES)
         buffer_append_char(&file, '\0');
@@ -115,8 +114,7 @@ static void build(struct view input) {
     }
 }
 
-// --- The store
-// ------------------------------------------------------------------------------------
+// --- The store -----------------------------------------------------------------------------------
 static void put_file(void) {
     char name[SPOOL_NAME_SIZE];
     struct io_dir *dir;

@@ -8,8 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// --- What is damaged
-// -------------------------------------------------------------------------------
+// --- What is damaged -----------------------------------------------------------------------------
 void spool_quarantine(struct spool *spool, const struct spool_segment *segment,
                       const struct spool_scan *scan, struct view file) {
     char name[SPOOL_NAME_SIZE], head[128];

@@ -174,6 +174,35 @@ static void closed_store_is_not_scanned(void *arg) {
     free(seen);
 }
 
+// Each start makes a segment, and a message in it keeps it.
+static void many_starts_leave_few_segments(void *arg) {
+    enum { STARTS = 150 };
+    struct seen *seen = make_seen();
+    struct spool_id ids[STARTS];
+    for (int i = 0; i < STARTS; i++) {
+        struct spool *spool = open_spool(seen);
+        assert_int_equal(seen->n, i);
+        assert_int_equal(put_message(spool, 2, 300, &ids[i]), SPOOL_OK);
+        assert_int_equal(update_rcpt(spool, ids[i], 1, "one"), SPOOL_OK);
+        struct spool_tx *tx = spool_tx_create(spool); // twice in one transaction: the later counts
+        spool_tx_update(tx, ids[i], 1, VIEW("two"));
+        spool_tx_update(tx, ids[i], 1, VIEW("three"));
+        assert_int_equal(spool_commit(tx), SPOOL_OK);
+        io_sleep(io_after(i < STARTS - 1 ? 10 : 20000));
+        if (i == STARTS - 1)
+            assert_true(spool_health(spool).segments < 90);
+        spool_close(spool);
+    }
+    struct spool *spool = open_spool(seen);
+    assert_int_equal(seen->n, STARTS);
+    for (int i = 0; i < STARTS; i++) {
+        assert_true(stored_body_matches(spool, ids[i], 300));
+        assert_string_equal(seen_of(seen, ids[i])->states[1], "three");
+    }
+    spool_close(spool);
+    free(seen);
+}
+
 // Bodies that arrive while everything else is cleaned: their chunks are kept for them.
 static void arriving_body_keeps_its_chunks(void *arg) {
     struct flow *flow = mem_alloc_zero(sizeof(*flow));
@@ -200,7 +229,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         ON_BOTH(cleaning_carries_what_is_alive), ON_BOTH(dead_segments_go_by_themselves),
         ON_BOTH(reader_outlives_its_segment),    ON_BOTH(closed_store_is_not_scanned),
-        ON_BOTH(arriving_body_keeps_its_chunks),
+        ON_BOTH(arriving_body_keeps_its_chunks), ON_SIM(many_starts_leave_few_segments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,8 +90,7 @@ static void acknowledge(struct fact_of *fact) {
     fact->pending = -1;
 }
 
-// --- The check after a start
-// ----------------------------------------------------------------------
+// --- The check after a start ---------------------------------------------------------------------
 static int value_of(const char *text) {
     return (int)strtol(text, NULL, 10);
 }
@@ -178,8 +177,7 @@ static void check_bodies(unsigned one_of) {
     }
 }
 
-// --- Work
-// -----------------------------------------------------------------------------------------
+// --- Work ----------------------------------------------------------------------------------------
 static uint64_t random_size(void) {
     switch (below(40)) {
     case 0: return below(700000);
@@ -342,8 +340,7 @@ static void worker_main(void *arg) {
     model->n_fibers--;
 }
 
-// --- One life of the process
-// ----------------------------------------------------------------------
+// --- One life of the process ---------------------------------------------------------------------
 static void process_main(void *arg) {
     struct spool_options options = small_options();
     options.memory_bytes = 200 << 10; // now and then there is none left

@@ -9,8 +9,7 @@
 
 enum { LOG_MESSAGES = 8, FILES_MAX = 16 };
 
-// --- Files in the simulator
-// -----------------------------------------------------------------------
+// --- Files in the simulator ----------------------------------------------------------------------
 struct kept_file {
     char name[64];
     char *bytes;
@@ -100,8 +99,7 @@ static struct kept_file *named(struct kept *kept, const char *name) {
     return &kept->files[i];
 }
 
-// --- A small log
-// ----------------------------------------------------------------------------------
+// --- A small log ---------------------------------------------------------------------------------
 struct small_log {
     struct spool_id ids[LOG_MESSAGES]; // all alive, bodies of 300 bytes and more
     struct kept *open, *closed;        // as a crash and as a close leave it
@@ -141,8 +139,7 @@ static uint64_t n_reported(const struct seen *seen) {
     return seen->recovery.torn_batches + seen->recovery.damaged_records;
 }
 
-// --- The scan, at every byte
-// ----------------------------------------------------------------------
+// --- The scan, at every byte ---------------------------------------------------------------------
 struct frames {
     uint64_t at[64], end[64];
     size_t n;
@@ -225,8 +222,7 @@ static void every_length_cut(void *arg) {
     free_log(&log);
 }
 
-// --- Starts on damaged files
-// ----------------------------------------------------------------------
+// --- Starts on damaged files ---------------------------------------------------------------------
 static size_t count_intact(struct spool *spool, const struct seen *seen,
                            const struct small_log *log) {
     size_t n = 0;
@@ -410,10 +406,91 @@ static void later_version_is_left_alone(void *arg) {
     free_log(&log);
 }
 
-// --- Forgery
-// -------------------------------------------------------------------------------------- A body
-// that holds whole batches: of another segment, and of its own, where it cannot stand. The frame in
-// front of it is damaged, so that the search for the next one goes through it.
+// --- Messages that cannot be saved ---------------------------------------------------------------
+struct large_log {
+    struct spool_id large, small;
+    struct kept *kept;
+};
+static const uint64_t large_bytes = 400000;
+
+// A large message in several segments, and a small one behind it; as a crash leaves them.
+static struct large_log make_large_log(void) {
+    struct large_log log;
+    struct seen *seen = make_seen();
+    struct spool *spool = open_spool(seen);
+    assert_int_equal(put_message(spool, 1, large_bytes, &log.large), SPOOL_OK);
+    assert_int_equal(put_message(spool, 1, 1000, &log.small), SPOOL_OK);
+    io_sleep(io_after(10));
+    log.kept = keep_files();
+    spool_close(spool);
+    free(seen);
+    return log;
+}
+
+static void large_is_lost(const struct large_log *log) {
+    struct seen *seen = make_seen();
+    log_set_level((enum log_level)(LOG_LEVEL_ERROR + 1));
+    restore_files(log->kept);
+    struct spool *spool = open_spool(seen);
+    assert_int_equal(seen->recovery.lost_messages, 1);
+    assert_int_equal(seen->n, 1);
+    assert_true(stored_body_matches(spool, log->small, 1000));
+    spool_close(spool);
+    log_set_level(LOG_LEVEL_INFO);
+    free(seen);
+}
+
+static void damaged_chunk_loses_its_message(void *arg) {
+    struct large_log log = make_large_log();
+    struct kept_file *file = largest(log.kept);
+    assert_true(file->len > 256 << 10);
+    file->bytes[SPOOL_DATA_AT + 5000] ^= 1;
+    large_is_lost(&log);
+    free_kept(log.kept);
+}
+
+static void missing_segment_loses_its_messages(void *arg) {
+    struct large_log log = make_large_log();
+    largest(log.kept)->len = 100;
+    large_is_lost(&log);
+    free_kept(log.kept);
+}
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(((const struct kept_file *)a)->name, ((const struct kept_file *)b)->name);
+}
+
+// Cut where a batch ends, in the middle of the log: only the sequence tells.
+static void missing_batches_are_told(void *arg) {
+    struct seen *seen = make_seen();
+    struct spool *spool = open_spool(seen);
+    struct spool_id id;
+    for (int i = 0; i < 30; i++)
+        assert_int_equal(put_message(spool, 1, 4000, &id), SPOOL_OK);
+    io_sleep(io_after(10));
+    struct kept *kept = keep_files();
+    spool_close(spool);
+    qsort(kept->files, kept->n, sizeof(kept->files[0]), compare_names);
+    struct kept_file *first = &kept->files[0];
+    struct spool_secret secret = secret_of(first);
+    size_t n_damages;
+    struct frames frames = frames_of(secret, view_from(first->bytes, first->len), &n_damages);
+    assert_true(frames.n > 5);
+    first->len = frames.end[frames.n - 2];
+    log_set_level((enum log_level)(LOG_LEVEL_ERROR + 1));
+    restore_files(kept);
+    spool = open_spool(seen);
+    assert_int_equal(seen->n, 29);
+    assert_int_equal(seen->recovery.damaged_records, 1);
+    spool_close(spool);
+    log_set_level(LOG_LEVEL_INFO);
+    free_kept(kept);
+    free(seen);
+}
+
+// --- Forgery -------------------------------------------------------------------------------------
+// A body that holds whole batches: of another segment, and of its own, where it cannot stand. The
+// frame in front of it is damaged, so that the search for the next one goes through it.
 static void forged_record_in_a_body(void *arg) {
     struct small_log log = make_log();
     struct kept_file *victim = largest(log.open);
@@ -470,6 +547,9 @@ int main(void) {
         ON_SIM(damaged_headers_set_a_segment_aside),
         ON_SIM(damaged_node_gets_a_new_number),
         ON_SIM(later_version_is_left_alone),
+        ON_SIM(damaged_chunk_loses_its_message),
+        ON_SIM(missing_segment_loses_its_messages),
+        ON_SIM(missing_batches_are_told),
         ON_SIM(forged_record_in_a_body),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,8 +20,7 @@ static void set_rule(struct sim_disk_rule rule) {
     sim_disk_rule(failing_sim, &rule);
 }
 
-// --- Full
-// -----------------------------------------------------------------------------------------
+// --- Full ----------------------------------------------------------------------------------------
 enum { DISK_BYTES = 2 << 20, FILL_MAX = 2000 };
 
 struct filled {
@@ -151,9 +150,8 @@ static void floor_refuses_before_the_disk_does(void *arg) {
     free(seen);
 }
 
-// --- Broken
-// --------------------------------------------------------------------------------------- Submits a
-// message whose sync fails; the disk works again as soon as that was told.
+// --- Broken --------------------------------------------------------------------------------------
+// Submits a message whose sync fails; the disk works again as soon as that was told.
 static void break_once(struct spool *spool, struct spool_id *id) {
     struct io_mailbox *mailbox = io_mailbox_create(io_loop_current());
     struct spool_done done;
@@ -223,8 +221,7 @@ static void second_failure_ends_all_writing(void *arg) {
     free(seen);
 }
 
-// --- Budgets
-// --------------------------------------------------------------------------------------
+// --- Budgets -------------------------------------------------------------------------------------
 enum { BUDGET = 300 << 10 };
 
 static struct spool *open_with_budget(struct seen *seen) {
