@@ -168,7 +168,9 @@ static void message_accepted(struct session *session) {
 // A whole reply (its last line). Returns false when the session is over.
 static bool on_reply(struct session *session, int code) {
     if (code >= 400) {
-        source.failed++;
+        if (!source.failed++) // the first one says what is wrong
+            fprintf(stderr, "source: refused at step %d: %.*s\n", (int)session->step,
+                    (int)session->input_len, session->input);
         if (session->step == STEP_DOT || session->step == STEP_QUIT)
             return false;
         session->step = STEP_QUIT;
@@ -196,7 +198,8 @@ static bool on_input(struct session *session) {
     if (n < 0 && errno == EAGAIN)
         return true;
     if (n <= 0) {
-        source.failed += session->step != STEP_QUIT;
+        if (session->step != STEP_QUIT && !source.failed++)
+            fprintf(stderr, "source: closed at step %d\n", (int)session->step);
         return false;
     }
     session->input_len += (size_t)n;

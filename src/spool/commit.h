@@ -22,6 +22,7 @@ struct spool_log {
     uint32_t counter;              // of the latest segment
     struct spool_make make;        // the next segment, made by the helper meanwhile
     bool has_reserve[SPOOL_RESERVES];
+    bool is_rolling; // the next segment is awaited; that there is no current one means nothing yet
     bool is_due;     // no segment can be had; the keeper says that it is time to try again
     bool is_full;    // under the floor, or a write said ENOSPC
     bool has_failed; // a write or sync failed: no new mail until restart

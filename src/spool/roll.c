@@ -101,7 +101,9 @@ bool spool_log_roll(struct spool_log *log) {
     log->is_due = false;
     if (log->is_lost)
         return false;
+    log->is_rolling = true;
     struct spool_file *file = obtain_file(log);
+    log->is_rolling = false;
     if (!file) {
         say(log, "no new segment can be made", log->make.result.sys_errno);
         if (!is_passing(log->make.result)) {
@@ -133,8 +135,13 @@ void spool_log_fail(struct spool_log *log, struct spool_segment *segment, struct
 }
 
 // --- What others see -----------------------------------------------------------------------------
+// Between two segments the work waits, it is not refused.
+static bool has_segment(const struct spool_log *log) {
+    return log->current || log->is_rolling;
+}
+
 static const char *reason_of(const struct spool_log *log) {
-    if (log->has_failed || !log->current)
+    if (log->has_failed || !has_segment(log))
         return log->reason;
     return log->is_full ? "the disk is full" : "";
 }
@@ -145,12 +152,12 @@ void spool_log_publish(struct spool_log *log) {
     enum spool_status refusal = SPOOL_OK;
     if (log->has_failed)
         refusal = SPOOL_FAILED;
-    else if (log->is_full || !log->current)
+    else if (log->is_full || !has_segment(log))
         refusal = SPOOL_FULL;
     atomic_store_explicit(&spool->refusal, refusal, memory_order_relaxed);
     pthread_mutex_lock(&spool->health_lock);
     health->accepts = refusal == SPOOL_OK;
-    health->settles = log->current && !log->is_lost;
+    health->settles = has_segment(log) && !log->is_lost;
     health->messages = spool->index.n_items;
     health->segments = spool->segments.n_ordered;
     health->log_bytes = spool->segments.file_bytes;

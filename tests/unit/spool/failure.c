@@ -221,6 +221,38 @@ static void second_failure_ends_all_writing(void *arg) {
     free(seen);
 }
 
+// --- Slow ----------------------------------------------------------------------------------------
+struct slow_disk {
+    struct spool *spool;
+    unsigned n_putting;
+};
+
+static void put_many(void *arg) {
+    struct slow_disk *slow = arg;
+    struct spool_id id;
+    for (unsigned i = 0; i < 60; i++)
+        assert_int_equal(put_message(slow->spool, 1, 9000, &id), SPOOL_OK);
+    slow->n_putting--;
+}
+
+// The next segment takes its time: who comes meanwhile waits, and is not told of a full disk.
+static void slow_segments_refuse_nothing(void *arg) {
+    struct seen *seen = make_seen();
+    set_rule((struct sim_disk_rule){.sync_ms_max = 500});
+    struct slow_disk slow = {open_spool(seen), 6};
+    for (unsigned i = 0; i < 6; i++)
+        io_spawn("putting", put_many, &slow);
+    while (slow.n_putting > 0) {
+        struct spool_health health = spool_health(slow.spool);
+        assert_string_equal(health.reason, "");
+        assert_true(health.accepts && health.settles);
+        io_sleep(io_after(7));
+    }
+    assert_true(spool_health(slow.spool).segments > 10);
+    spool_close(slow.spool);
+    free(seen);
+}
+
 // --- Budgets -------------------------------------------------------------------------------------
 enum { BUDGET = 300 << 10 };
 
@@ -363,6 +395,7 @@ int main(void) {
         FAILING(floor_refuses_before_the_disk_does),
         FAILING(failed_sync_refuses_mail_and_settles),
         FAILING(second_failure_ends_all_writing),
+        FAILING(slow_segments_refuse_nothing),
         ON_BOTH(bodies_beyond_the_budget_go_to_disk),
         ON_BOTH(one_client_leaves_room_for_others),
         ON_BOTH(body_larger_than_all_memory),
