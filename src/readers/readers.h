@@ -85,10 +85,9 @@ bool reader_mailbox_take(struct view *rest, struct view *message);
 // One line: a bare error, or a line of a log.
 void reader_line_read(struct view line, struct arena *arena, struct reader_reading *reading);
 
-// --- Queues
-// --------------------------------------------------------------------------------------- A queue
-// listing, summed up by cause. What several recipients of one message wait for is counted for each
-// cause once.
+// --- Queues -------------------------------------------------------------------------------------
+// A queue listing, summed up by cause. What several recipients of one message wait for is counted
+// for each cause once.
 enum reader_queue_system {
     READER_QUEUE_NONE,
     READER_QUEUE_POSTFIX_JSON,  // postqueue -j
@@ -133,9 +132,80 @@ struct reader_queue {
 void reader_queue_read(struct view text, int64_t now_ms, struct arena *arena,
                        struct reader_queue *queue);
 
-// --- Meaning
-// -------------------------------------------------------------------------------------- The
-// enhanced code as reported: the reply's own before the Status field.
+// --- Logs ---------------------------------------------------------------------------------------
+// What the lines of mail logs tell of deliveries, one entry a recipient and line, in the order of
+// the lines. A line's system is found by its content, so one file may hold several. Memory is
+// bounded whatever the log's length: of messages only the latest are followed.
+enum reader_log_system {
+    READER_LOG_NONE,
+    READER_LOG_POSTFIX,
+    READER_LOG_EXIM,
+    READER_LOG_SENDMAIL,
+    READER_LOG_OPENSMTPD,
+    READER_LOG_EXCHANGE_TRACKING,
+    READER_LOG_EXCHANGE_SEND,
+    READER_LOG_SYMANTEC,
+    READER_LOG_POSTRIDER,
+    READER_LOG_SYSTEM_COUNT
+};
+struct view reader_log_word(enum reader_log_system system); // "postfix"
+
+enum reader_entry_kind {
+    READER_ENTRY_ATTEMPT,    // a delivery was tried: `outcome` says how it ended
+    READER_ENTRY_SUPPRESSED, // repeats an earlier failure; nothing was tried
+    READER_ENTRY_EXPIRED,    // given up: its time was over; `cause` is that of the last attempt
+    READER_ENTRY_KIND_COUNT
+};
+
+// Views live until the callback returns.
+struct reader_entry {
+    enum reader_entry_kind kind;
+    enum reader_log_system system;
+    enum outcome outcome;
+    enum cause cause;                 // CAUSE_NONE where it was delivered
+    const struct reader_words *words; // behind the cause; NULL where it was delivered
+    int64_t at_ms;
+    int64_t arrived_ms; // of the message; zero: not known
+    uint64_t message;   // the same for all lines of one message, other ids used again or not
+    struct view queue_id, message_id; // as they stand there; may be empty
+    struct view sender;               // where the log told it before; may be empty
+    struct view recipient, domain;    // domain in lower case; empty where it is not said
+    struct view host;                 // server that was tried; may be empty
+    struct address peer;
+    struct view line; // the proof
+    struct view file;
+    uint64_t line_number;
+};
+
+struct reader_log_totals {
+    uint64_t n_lines, n_bytes;
+    uint64_t n_deliveries[READER_LOG_SYSTEM_COUNT]; // lines that told of one
+    uint64_t n_inbound;                             // rejects of mail that came in: no deliveries
+    uint64_t n_unread; // lines of a known system that could not be read: cut, damaged
+    uint64_t n_long, n_nul, n_clock_jumps;
+    uint64_t n_other; // of no system that is known, or noise
+};
+
+struct reader_log_options {
+    int64_t now_ms;       // the year of lines without one is the latest that is not after it
+    int32_t zone_minutes; // east of UTC, for times without a zone
+    size_t followed_max;  // messages that are followed at once; zero: 200,000
+    void (*on_entry)(const struct reader_entry *entry, void *arg);
+    void *arg;
+};
+struct reader_log;
+struct reader_log *reader_log_create(const struct reader_log_options *options);
+void reader_log_destroy(struct reader_log *log); // NULL is accepted
+// Bytes of a log in any pieces; an unfinished line waits for the rest of it.
+void reader_log_feed(struct reader_log *log, struct view bytes);
+// The next bytes are of another file: an unfinished line ends, what a header said is forgotten.
+// `file` is kept as a view.
+void reader_log_file(struct reader_log *log, struct view file);
+void reader_log_end(struct reader_log *log);
+const struct reader_log_totals *reader_log_totals(const struct reader_log *log);
+
+// --- Meaning ------------------------------------------------------------------------------------
+// The enhanced code as reported: the reply's own before the Status field.
 struct view reader_reported_enhanced(const struct reader_recipient *recipient);
 // The meaning, composed in `arena`.
 void reader_verdict(const struct reader_recipient *recipient, struct arena *arena,
@@ -146,8 +216,7 @@ struct view reader_sisimai_name(const struct reader_reading *reading,
 // The name of a cause alone; empty for none.
 struct view reader_sisimai_default(enum cause cause);
 
-// --- For people and programs
-// ------------------------------------------------------------------------
+// --- For people and programs --------------------------------------------------------------------
 enum reader_side { READER_SIDE_UNSAID, READER_SIDE_SENDER, READER_SIDE_RECEIVER };
 
 struct reader_show {
