@@ -37,15 +37,61 @@ size_t view_find_last_char(struct view view, char wanted) {
     return found ? (size_t)(found - view.ptr) : view.len;
 }
 
+// Most texts are short: what memmem() sets up for a search costs more than the search itself.
+static size_t find_in_short(struct view view, struct view wanted) {
+    const char *at = view.ptr, *last = view.ptr + (view.len - wanted.len);
+    while (at <= last && (at = memchr(at, wanted.ptr[0], (size_t)(last - at) + 1)) != NULL) {
+        if (memcmp(at, wanted.ptr, wanted.len) == 0)
+            return (size_t)(at - view.ptr);
+        at++;
+    }
+    return view.len;
+}
+
 size_t view_find(struct view view, struct view wanted) {
-    const char *found =
-        view.len && wanted.len ? memmem(view.ptr, view.len, wanted.ptr, wanted.len) : NULL;
+    enum { SHORT_BYTES = 512 };
+    if (wanted.len == 0 || wanted.len > view.len)
+        return view.len;
+    if (view.len <= SHORT_BYTES)
+        return find_in_short(view, wanted);
+    const char *found = memmem(view.ptr, view.len, wanted.ptr, wanted.len);
     return found ? (size_t)(found - view.ptr) : view.len;
 }
 
-size_t view_find_nocase(struct view view, struct view wanted) {
-    for (size_t i = 0; wanted.len && i + wanted.len <= view.len; i++)
+// A sign that has no case and that few texts have often; NULL where there is none.
+static const char *find_sign(struct view wanted) {
+    for (size_t i = 0; i < wanted.len; i++)
+        if (wanted.ptr[i] > ' ' && wanted.ptr[i] < '@' && !ascii_is_digit(wanted.ptr[i]))
+            return wanted.ptr + i;
+    return NULL;
+}
+
+static size_t find_by_sign(struct view view, struct view wanted, const char *sign) {
+    size_t before = (size_t)(sign - wanted.ptr), i = 0;
+    while (i + wanted.len <= view.len) {
+        const char *room = view.ptr + i + before;
+        const char *at = memchr(room, *sign, view.len - wanted.len - i + 1);
+        if (!at)
+            break;
+        i = (size_t)(at - view.ptr) - before;
         if (view_equals_nocase(view_from(view.ptr + i, wanted.len), wanted))
+            return i;
+        i++;
+    }
+    return view.len;
+}
+
+size_t view_find_nocase(struct view view, struct view wanted) {
+    if (wanted.len == 0 || wanted.len > view.len)
+        return view.len;
+    const char *sign = find_sign(wanted);
+    if (sign)
+        return find_by_sign(view, wanted, sign);
+    // Bit 5 is all that tells small letters from capitals; other characters are compared again.
+    unsigned char first = (unsigned char)wanted.ptr[0] | 0x20;
+    for (size_t i = 0; i + wanted.len <= view.len; i++)
+        if (((unsigned char)view.ptr[i] | 0x20) == first &&
+            view_equals_nocase(view_from(view.ptr + i, wanted.len), wanted))
             return i;
     return view.len;
 }

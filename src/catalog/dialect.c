@@ -3,6 +3,8 @@
 // cut, a pattern is searched once from left to right, and most patterns are not searched at all.
 #include "catalog/dialect.h"
 
+#include <pthread.h>
+
 static const struct dialect dialects[] = {
 #define ANY_CODE                                                                                   \
     { 0, 999 }
@@ -113,47 +115,8 @@ void plain_text_from(struct view text, struct plain_text *plain) {
     }
 }
 
-// --- Patterns ----------------------------------------------------------------------------------
-static unsigned triple_hash(const char *at) {
-    unsigned hash = (unsigned char)at[0] * 961U + (unsigned char)at[1] * 31U + (unsigned char)at[2];
-    return (hash * 2654435761U) >> 20; // 12 bits
-}
-
-void triples_of(struct view text, struct triples *triples) {
-    *triples = (struct triples){{0}};
-    for (size_t i = 0; i + 3 <= text.len; i++) {
-        unsigned hash = triple_hash(text.ptr + i);
-        triples->bits[hash / 64] |= 1ULL << (hash % 64);
-    }
-}
-
-static bool has_triple(const struct triples *triples, const char *at) {
-    unsigned hash = triple_hash(at);
-    return triples->bits[hash / 64] >> (hash % 64) & 1;
-}
-
-static bool may_contain(const struct triples *triples, struct view part) {
-    return part.len < 3 ||
-           (has_triple(triples, part.ptr) && has_triple(triples, part.ptr + part.len - 3) &&
-            has_triple(triples, part.ptr + (part.len - 3) / 2));
-}
-
-bool pattern_matches(struct view pattern, struct view text, const struct triples *triples) {
-    struct view part;
-    while (view_split(&pattern, '*', &part)) {
-        if (part.len == 0)
-            continue;
-        if (!may_contain(triples, part))
-            return false;
-        // The leftmost place is as good as any: what follows has the more room.
-        size_t at = view_find(text, part);
-        if (at == text.len)
-            return false;
-        text = view_skip(text, at + part.len);
-    }
-    return true;
-}
-
+// --- Rows
+// ------------------------------------------------------------------------------------------
 // "*.7.606-649": class or any, subject, detail or range of details. The table is ours, so a pattern
 // that cannot be read is a mistake of ours.
 static bool enhanced_matches(struct view pattern, const struct enhanced *enhanced) {
@@ -183,11 +146,7 @@ static bool code_fits(const struct dialect *row, const struct said *said) {
            (class == 0 || (class >= row->codes.from / 100 && class <= row->codes.to / 100));
 }
 
-static bool row_holds(const struct dialect *row, const struct said *said,
-                      const struct triples *triples) {
-    // Most rows end here: the first letters of the pattern are nowhere in the text.
-    if (row->pattern.len && !has_triple(triples, row->pattern.ptr))
-        return false;
+static bool row_holds(const struct dialect *row, const struct said *said) {
     if (row->speaker != SPEAKER_ANY && row->speaker != said->speaker)
         return false;
     if (!code_fits(row, said))
@@ -195,29 +154,61 @@ static bool row_holds(const struct dialect *row, const struct said *said,
     if (said->words_only && row->pattern.len == 0 && row->speaker == SPEAKER_ANY)
         return false;
     return enhanced_matches(row->enhanced, &said->enhanced) &&
-           pattern_matches(row->pattern, said->text, triples);
+           pattern_matches(row->pattern, said->text);
+}
+
+static struct view pattern_of_row(size_t index) {
+    return dialects[index].pattern;
+}
+
+static struct view mark_of_speaker(size_t index) {
+    return speakers[index].mark;
+}
+
+static struct pattern_index rows_index, speakers_index;
+
+static void build(void) {
+    pattern_index_build(&rows_index, pattern_of_row, ARRAY_LEN(dialects));
+    pattern_index_build(&speakers_index, mark_of_speaker, ARRAY_LEN(speakers));
+}
+
+static void build_once(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, build);
 }
 
 const struct dialect *dialect_find(const struct said *said) {
-    struct triples triples;
-    triples_of(said->text, &triples);
-    for (size_t i = 0; i < ARRAY_LEN(dialects); i++)
-        if (row_holds(&dialects[i], said, &triples))
-            return &dialects[i];
+    struct pattern_hits hits;
+    size_t at = 0, row = 0;
+    build_once();
+    pattern_index_search(&rows_index, said->text, &hits);
+    while (pattern_hits_next(&hits, ARRAY_LEN(dialects), &at, &row))
+        if (row_holds(&dialects[row], said))
+            return &dialects[row];
     return NULL;
 }
 
+// --- Speakers
+// --------------------------------------------------------------------------------------
+// The first speaker with its mark in `text`; the number of speakers where there is none.
+static size_t marked_speaker(struct view text) {
+    struct pattern_hits hits;
+    size_t at = 0, row = 0;
+    if (text.len == 0)
+        return ARRAY_LEN(speakers);
+    pattern_index_search(&speakers_index, text, &hits);
+    while (pattern_hits_next(&hits, ARRAY_LEN(speakers), &at, &row))
+        if (pattern_matches(speakers[row].mark, text))
+            return row;
+    return ARRAY_LEN(speakers);
+}
+
 enum speaker speaker_of(struct view host, struct view text, struct view greeting) {
-    struct triples in_text, in_greeting;
     host = view_ends_with_nocase(host, VIEW(".")) ? view_take(host, host.len - 1) : host;
-    for (size_t i = 0; i < ARRAY_LEN(speakers); i++)
+    for (size_t i = 0; host.len && i < ARRAY_LEN(speakers); i++)
         if (view_ends_with_nocase(host, speakers[i].host_end))
             return speakers[i].speaker;
-    triples_of(text, &in_text);
-    triples_of(greeting, &in_greeting);
-    for (size_t i = 0; i < ARRAY_LEN(speakers); i++)
-        if (pattern_matches(speakers[i].mark, text, &in_text) ||
-            (greeting.len && pattern_matches(speakers[i].mark, greeting, &in_greeting)))
-            return speakers[i].speaker;
-    return SPEAKER_ANY;
+    build_once();
+    size_t row = size_min(marked_speaker(text), marked_speaker(greeting));
+    return row < ARRAY_LEN(speakers) ? speakers[row].speaker : SPEAKER_ANY;
 }

@@ -4,6 +4,7 @@
 #define CATALOG_DIALECT_H
 
 #include "catalog/catalog_internal.h"
+#include "catalog/pattern.h"
 
 enum speaker {
     SPEAKER_ANY,
@@ -32,16 +33,6 @@ void plain_text_from(struct view text, struct plain_text *plain);
 static inline struct view plain_text_view(const struct plain_text *plain) {
     return view_from(plain->bytes, plain->len);
 }
-
-// Which three-letter groups a text has: a pattern with another one cannot be in it, which spares
-// nearly all searches.
-struct triples {
-    uint64_t bits[64];
-};
-
-void triples_of(struct view text, struct triples *triples);
-// `pattern` in small letters, "*" for anything between. One pass, nothing is tried twice.
-bool pattern_matches(struct view pattern, struct view text, const struct triples *triples);
 
 struct dialect {
     enum speaker speaker;

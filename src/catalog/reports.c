@@ -4,6 +4,7 @@
 #include "catalog/dialect.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 static const struct {
     struct view pattern;
@@ -28,10 +29,33 @@ static const struct {
 #undef REPORT
 };
 
-static enum fact_stage phase_of(struct view plain, const struct triples *triples) {
-    for (size_t i = 0; i < ARRAY_LEN(phases); i++)
-        if (pattern_matches(phases[i].pattern, plain, triples))
-            return phases[i].stage;
+static struct view pattern_of_report(size_t index) {
+    return reports[index].pattern;
+}
+
+static struct view pattern_of_phase(size_t index) {
+    return phases[index].pattern;
+}
+
+static struct pattern_index reports_index, phases_index;
+
+static void build(void) {
+    pattern_index_build(&reports_index, pattern_of_report, ARRAY_LEN(reports));
+    pattern_index_build(&phases_index, pattern_of_phase, ARRAY_LEN(phases));
+}
+
+static void build_once(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, build);
+}
+
+static enum fact_stage phase_of(struct view plain) {
+    struct pattern_hits hits;
+    size_t at = 0, row = 0;
+    pattern_index_search(&phases_index, plain, &hits);
+    while (pattern_hits_next(&hits, ARRAY_LEN(phases), &at, &row))
+        if (pattern_matches(phases[row].pattern, plain))
+            return phases[row].stage;
     return FACT_STAGE_UNKNOWN;
 }
 
@@ -130,45 +154,44 @@ static void set_stage(struct fact *fact, enum fact_stage phase) {
         fact->flags |= FACT_FLAG_DOT_SENT;
 }
 
-static bool find_report(struct view words, struct view text, const struct triples *triples,
-                        struct fact *fact) {
-    for (size_t i = 0; i < ARRAY_LEN(reports); i++)
-        if (pattern_matches(reports[i].pattern, text, triples)) {
-            fact->kind = reports[i].kind;
-            set_number(fact, reports[i].number);
+static bool find_report(struct view words, struct view text, struct fact *fact) {
+    struct pattern_hits hits;
+    size_t at = 0, row = 0;
+    pattern_index_search(&reports_index, text, &hits);
+    while (pattern_hits_next(&hits, ARRAY_LEN(reports), &at, &row))
+        if (pattern_matches(reports[row].pattern, text)) {
+            fact->kind = reports[row].kind;
+            set_number(fact, reports[row].number);
             fact->text = fact->kind == FACT_KIND_DNS ? name_in(words) : words;
             return true;
         }
     return false;
 }
 
-static enum fact_stage phase_in(struct view words, struct view text,
-                                const struct triples *triples) {
+static enum fact_stage phase_in(struct view words, struct view text) {
     if (view_find_nocase(words, VIEW("refused to talk to me")) < words.len)
         return FACT_STAGE_GREETING;
-    return phase_of(text, triples);
+    return phase_of(text);
 }
 
 enum fact_stage fact_stage_of_words(struct view words) {
     struct plain_text plain;
-    struct triples triples;
+    build_once();
     words = view_take(words, 4 * FACT_TEXT_BYTES_MAX);
     plain_text_from(words, &plain);
-    triples_of(plain_text_view(&plain), &triples);
-    return phase_in(words, plain_text_view(&plain), &triples);
+    return phase_in(words, plain_text_view(&plain));
 }
 
 bool fact_of_words(struct view words, struct fact *fact) {
     struct plain_text plain;
-    struct triples triples;
+    build_once();
     *fact = fact_make(FACT_STAGE_UNKNOWN, FACT_KIND_NONE);
     words = view_take(words, 4 * FACT_TEXT_BYTES_MAX);
     plain_text_from(words, &plain);
     struct view text = plain_text_view(&plain);
-    triples_of(text, &triples);
-    enum fact_stage phase = phase_in(words, text, &triples);
+    enum fact_stage phase = phase_in(words, text);
     if (!find_quoted_reply(words, quote_marks, ARRAY_LEN(quote_marks), fact) &&
-        !find_report(words, text, &triples, fact) &&
+        !find_report(words, text, fact) &&
         !find_quoted_reply(words, inner_marks, ARRAY_LEN(inner_marks), fact) &&
         !take_reply(words, fact))
         return false;

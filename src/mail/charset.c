@@ -82,6 +82,27 @@ static bool charset_name(struct view charset, char *name) {
     return view_copy_string(charset, name, CHARSET_NAME_MAX + 1);
 }
 
+// The C library loads a table from disk for each set and forgets it at once; mail of one sender
+// uses the same set again and again, so each thread keeps the last converter.
+static iconv_t converter_for(const char *name) {
+    static _Thread_local struct {
+        char name[CHARSET_NAME_MAX + 1];
+        iconv_t converter;
+    } last = {"", (iconv_t)-1};
+    if (last.converter != (iconv_t)-1 && strcmp(last.name, name) == 0) {
+        iconv(last.converter, NULL, NULL, NULL, NULL); // back to its first state
+        return last.converter;
+    }
+    iconv_t converter = iconv_open("UTF-8", name);
+    if (converter == (iconv_t)-1)
+        return converter;
+    if (last.converter != (iconv_t)-1)
+        iconv_close(last.converter);
+    last.converter = converter;
+    (void)view_copy_string(view_of(name), last.name, sizeof(last.name));
+    return converter;
+}
+
 static void convert(iconv_t converter, struct view bytes, struct buffer *out) {
     char *in = (char *)(uintptr_t)bytes.ptr, piece[1024];
     size_t in_left = bytes.len;
@@ -110,10 +131,9 @@ bool mail_charset_append(struct view charset, struct view bytes, struct buffer *
     }
     if (!charset_name(charset, name))
         return false;
-    iconv_t converter = iconv_open("UTF-8", name);
+    iconv_t converter = converter_for(name);
     if (converter == (iconv_t)-1)
         return false;
     convert(converter, bytes, out);
-    iconv_close(converter);
     return true;
 }

@@ -7,6 +7,16 @@
 #include "readers/words.h"
 #include "smtp/smtp.h"
 
+// Paragraphs are asked about for each recipient and once more for all of them: what they say is
+// kept.
+enum { MEMORY_MAX = 16 };
+
+struct memory {
+    struct view paragraph;
+    bool is_known;
+    struct reader_words words;
+};
+
 struct notice {
     struct reader_report *report;
     struct view text;
@@ -14,6 +24,8 @@ struct notice {
     size_t n_mentions;
     struct exchange exchanges[EXCHANGES_MAX];
     size_t n_exchanges;
+    struct memory memory[MEMORY_MAX];
+    size_t n_read; // paragraphs so far; the oldest are forgotten
 };
 
 // --- Choosing the recipients
@@ -92,11 +104,16 @@ static bool is_known(const struct reader_words *words) {
     return words->fact.kind != FACT_KIND_NONE;
 }
 
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t' || c == '\n';
+}
+
 // Blank lines divide a notice; the reason is one of its paragraphs.
 static struct view take_paragraph(struct view *rest) {
-    while (rest->len && strchr(" \t\n", rest->ptr[0]))
-        *rest = view_skip(*rest, 1);
-    size_t at = 0;
+    size_t blanks = 0, at = 0;
+    while (blanks < rest->len && is_blank(rest->ptr[blanks]))
+        blanks++;
+    *rest = view_skip(*rest, blanks);
     while (at < rest->len) {
         struct view line = view_skip(*rest, at);
         line = view_take(line, view_find_char(line, '\n'));
@@ -109,14 +126,30 @@ static struct view take_paragraph(struct view *rest) {
     return paragraph;
 }
 
+static bool read_paragraph(struct notice *notice, struct view paragraph,
+                           struct reader_words *words) {
+    for (size_t i = 0; i < size_min(notice->n_read, MEMORY_MAX); i++) {
+        const struct memory *memory = &notice->memory[i];
+        if (memory->paragraph.ptr == paragraph.ptr && memory->paragraph.len == paragraph.len) {
+            *words = memory->words;
+            return memory->is_known;
+        }
+    }
+    struct memory *memory = &notice->memory[notice->n_read++ % MEMORY_MAX];
+    memory->paragraph = paragraph;
+    memory->is_known = reader_words_read(paragraph, &memory->words);
+    *words = memory->words;
+    return memory->is_known;
+}
+
 // The first paragraph with words that mean something; one with a reply before all others.
-static bool read_region(struct view region, struct reader_words *words) {
+static bool read_region(struct notice *notice, struct view region, struct reader_words *words) {
     struct view rest = region;
     bool found = false;
     for (int i = 0; i < 64 && rest.len; i++) {
         struct reader_words here;
         struct view paragraph = take_paragraph(&rest);
-        if (paragraph.len == 0 || !reader_words_read(paragraph, &here))
+        if (paragraph.len == 0 || !read_paragraph(notice, paragraph, &here))
             continue;
         if (!found || (words->code.len == 0 && here.code.len > 0))
             *words = here;
@@ -167,7 +200,7 @@ static struct view with_introduction(const struct notice *notice, struct view li
     return introduces ? view_from(above.ptr, line.len + (size_t)(line.ptr - above.ptr)) : line;
 }
 
-static bool read_mention(const struct notice *notice, size_t index, struct reader_words *words) {
+static bool read_mention(struct notice *notice, size_t index, struct reader_words *words) {
     const struct mention *mention = &notice->mentions[index];
     struct view line = line_of(notice, mention), region = region_of(notice, index);
     bool has_words_before = mention->address.ptr > view_trim(line).ptr + 2;
@@ -176,7 +209,7 @@ static bool read_mention(const struct notice *notice, size_t index, struct reade
     struct view with_line = view_from(line.ptr, (size_t)(region.ptr + region.len - line.ptr));
     if (has_words_before)
         region = with_line;
-    if (!read_region(region, words))
+    if (!read_region(notice, region, words))
         return false;
     // The server may be named in a paragraph before the reply.
     const char *end = region.ptr + region.len;
@@ -188,14 +221,14 @@ static bool read_mention(const struct notice *notice, size_t index, struct reade
 
 // "<user@example.org>... Deferred: Connection refused by mx": Sendmail's own last word on a
 // recipient.
-static bool read_last_word(const struct notice *notice, size_t index, struct reader_words *words) {
+static bool read_last_word(struct notice *notice, size_t index, struct reader_words *words) {
     struct view line = line_of(notice, &notice->mentions[index]);
     struct view rest = view_skip(line, view_find(line, VIEW(">... ")) + 5);
     return rest.len && view_starts_with_nocase(rest, VIEW("Deferred")) &&
            reader_words_read(rest, words);
 }
 
-static bool read_mentions(const struct notice *notice, const struct reader_recipient *recipient,
+static bool read_mentions(struct notice *notice, const struct reader_recipient *recipient,
                           struct reader_words *words) {
     bool found = false;
     for (size_t i = 0; i < notice->n_mentions; i++) {
@@ -216,14 +249,14 @@ static bool read_mentions(const struct notice *notice, const struct reader_recip
 
 // What is said to all: the paragraphs before the first address, the nearest first, and without any
 // address the whole text.
-static bool read_common(const struct notice *notice, struct reader_words *words) {
+static bool read_common(struct notice *notice, struct reader_words *words) {
     size_t end = notice->n_mentions ? notice->mentions[0].line_at : notice->text.len;
     struct view rest = view_take(notice->text, end);
     bool found = false;
     for (int i = 0; i < 64 && rest.len; i++) {
         struct reader_words here;
         struct view paragraph = take_paragraph(&rest);
-        if (paragraph.len == 0 || !reader_words_read(paragraph, &here))
+        if (paragraph.len == 0 || !read_paragraph(notice, paragraph, &here))
             continue;
         if (!found || here.code.len || words->code.len == 0)
             *words = here;
@@ -332,7 +365,7 @@ static void judge_status(struct reader_recipient *recipient) {
         memcpy(fact->enhanced, words.fact.enhanced, sizeof(fact->enhanced));
 }
 
-static void complete(const struct notice *notice, struct reader_recipient *recipient,
+static void complete(struct notice *notice, struct reader_recipient *recipient,
                      const struct reader_words *common) {
     struct reader_words found;
     if (read_exchange(exchange_for(notice, recipient), &found))

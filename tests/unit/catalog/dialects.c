@@ -136,11 +136,37 @@ static void test_patterns(void **state) {
         {"*abc", "abc", true},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct triples triples;
         struct view text = view_of(rows[i].text);
-        triples_of(text, &triples);
-        if (pattern_matches(view_of(rows[i].pattern), text, &triples) != rows[i].matches)
+        if (pattern_matches(view_of(rows[i].pattern), text) != rows[i].matches)
             fail_msg("\"%s\" in \"%s\"", rows[i].pattern, rows[i].text);
+    }
+}
+
+static struct view indexed_at(size_t index) {
+    static const char *const patterns[] = {"user unknown", "unknown user", "", "user*gone",
+                                           "user unknown here"};
+    return view_of(patterns[index]);
+}
+
+static void test_an_index_names_what_may_match(void **state) {
+    static const struct {
+        const char *text;
+        unsigned at_least; // bits
+    } rows[] = {{"", 4},
+                {"user unknown", 1 + 4},
+                {"no unknown user", 2 + 4},
+                {"user is long gone", 4 + 8},
+                {"user unknown here", 1 + 4 + 16}};
+    static struct pattern_index index;
+    pattern_index_build(&index, indexed_at, 5);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct pattern_hits hits;
+        size_t at = 0, found = 0;
+        unsigned bits = 0;
+        pattern_index_search(&index, view_of(rows[i].text), &hits);
+        while (pattern_hits_next(&hits, 5, &at, &found))
+            bits |= 1U << found;
+        assert_int_equal(bits & rows[i].at_least, rows[i].at_least);
     }
 }
 
@@ -285,6 +311,7 @@ int main(void) {
         cmocka_unit_test(test_plain_text),
         cmocka_unit_test(test_plain_text_has_a_bound),
         cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_an_index_names_what_may_match),
         cmocka_unit_test(test_speakers),
         cmocka_unit_test(test_words_to_causes),
     };
