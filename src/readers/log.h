@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parts of reading logs. Private to this folder.
+//
+// The way of a line: log.c cuts it off, log_head.c takes its time and its program off and finds the
+// system, that system's file (log_postfix.c ...) says what it tells, log_entry.c puts together what
+// is known of the message (log_follow.c) and the meaning of the words (log_words.c).
+// Nothing is allocated for a line, and every table has its size from the start.
+#ifndef READERS_LOG_H
+#define READERS_LOG_H
+
+#include "readers/readers.h"
+
+enum {
+    LOG_LINE_BYTES_MAX = 256 << 10, // of longer lines nothing is read
+    LOG_FOLLOWED_MAX = 200000,      // messages, where the caller does not say
+    LOG_JUMP_MS = 60 * 1000         // a clock that goes back by more has jumped
+};
+
+// What a line turned out to be.
+enum log_told { LOG_TOLD_NOISE, LOG_TOLD_DELIVERY, LOG_TOLD_INBOUND, LOG_TOLD_UNREAD };
+
+// A line with its head taken off.
+struct log_line {
+    struct view whole;
+    struct view host; // of the syslog, that wrote it; may be empty
+    struct view tag;  // "postfix/smtp"
+    struct view pid;  // digits; may be empty
+    struct view text; // behind "tag[pid]: "
+    int64_t at_ms;
+};
+
+// --- Times
+// ---------------------------------------------------------------------------------------- Lines of
+// the same second share the work: the text of the last one is kept.
+struct log_clock {
+    int64_t now_ms;
+    int32_t zone_minutes;
+    char text[20];
+    size_t text_len;
+    int64_t text_ms;
+};
+// "May  2 10:42:00", "2026-05-02T10:42:00.123+02:00", "2026-05-02 10:42:00.123 +0200" at the start
+// of `text`. Returns its length; zero where there is no time.
+size_t reader_log_time_take(struct log_clock *clock, struct view text, int64_t *at_ms);
+
+// --- Messages
+// ------------------------------------------------------------------------------------- The latest
+// messages, found by the host and the id of a queue. The one that was not heard of for the longest
+// time makes room.
+enum { LOG_FOLLOWED_TEXT_MAX = 184, LOG_FOLLOWED_DOMAIN_MAX = 64 };
+
+struct log_followed {
+    uint64_t hash;
+    uint64_t message; // the number that entries carry
+    int64_t arrived_ms;
+    uint32_t next, newer, older; // indices; zero: none
+    uint32_t cause;              // of its last attempt
+    uint8_t sender_at, sender_len, id_at, id_len, domain_len, text_len;
+    bool has_sender;
+    char domain[LOG_FOLLOWED_DOMAIN_MAX]; // of its last failure
+    char text[LOG_FOLLOWED_TEXT_MAX];
+};
+
+struct log_follow {
+    struct log_followed *all; // index zero is not used
+    uint32_t *slots;
+    size_t n_slots;
+    uint32_t n_max, n_used, free, newest, oldest;
+};
+
+void reader_log_follow_init(struct log_follow *follow, size_t n_max);
+void reader_log_follow_finish(struct log_follow *follow);
+// NULL where it is not followed.
+struct log_followed *reader_log_follow_find(struct log_follow *follow, uint64_t hash);
+// The same, or one whose arrival was not seen.
+struct log_followed *reader_log_follow_get(struct log_follow *follow, uint64_t hash);
+// A message that begins here, also where its id was in use before.
+struct log_followed *reader_log_follow_start(struct log_follow *follow, uint64_t hash,
+                                             int64_t at_ms);
+void reader_log_follow_end(struct log_follow *follow, uint64_t hash);
+// What does not fit is left out.
+void reader_log_followed_set_sender(struct log_followed *message, struct view sender);
+void reader_log_followed_set_id(struct log_followed *message, struct view message_id);
+struct view reader_log_followed_sender(const struct log_followed *message);
+struct view reader_log_followed_id(const struct log_followed *message);
+// Of bytes that no stranger chooses: ids of queues, names of hosts.
+uint64_t reader_log_hash(struct view bytes, uint64_t seed);
+
+// --- Words
+// ---------------------------------------------------------------------------------------- The same
+// words come back thousands of times: what reader_words_read found is kept.
+struct log_words {
+    struct reader_words words;
+    enum cause cause;
+    uint64_t hash;
+    size_t len;
+    char *text;
+};
+struct log_words_cache;
+struct log_words_cache *reader_log_words_create(void);
+void reader_log_words_destroy(struct log_words_cache *cache);
+// Lives until the next call.
+const struct log_words *reader_log_words(struct log_words_cache *cache, struct view text);
+
+// --- Warnings
+// ------------------------------------------------------------------------------------- What a
+// process of Postfix said about a server before the line that tells the end of the attempt.
+enum { LOG_WARNINGS = 256, LOG_WARNING_HOST_MAX = 128 };
+
+struct log_warning {
+    uint64_t process; // hash of host and pid; zero: none
+    int64_t at_ms;
+    struct address peer;
+    size_t host_len;
+    char host[LOG_WARNING_HOST_MAX];
+};
+
+// --- The reader
+// -----------------------------------------------------------------------------------
+struct reader_log {
+    struct reader_log_options options;
+    struct reader_log_totals totals;
+    struct view file;
+    struct buffer rest; // of a line whose end was not given yet
+    bool is_skipping;   // the line is too long: up to its end
+    bool has_nul;       // in the bytes that are read now
+    struct log_clock clock;
+    int64_t last_ms;     // of the line before, in this file
+    uint64_t file_lines; // that were read before it
+    struct log_follow follow;
+    struct log_words_cache *words;
+    struct log_warning warnings[LOG_WARNINGS];
+    char domain[256]; // of the entry that is made
+};
+
+void reader_log_line_read(struct reader_log *log, struct view line);
+// What a line says behind its head, by the program that wrote it.
+enum log_told reader_log_postfix_read(struct reader_log *log, const struct log_line *line);
+
+// The key of a message in `follow`.
+uint64_t reader_log_key(struct reader_log *log, const struct log_line *line, struct view id);
+
+// --- Entries
+// -------------------------------------------------------------------------------------- A reader
+// begins an entry, says what it knows, and tells it.
+void reader_log_entry_begin(struct reader_log *log, const struct log_line *line,
+                            enum reader_log_system system, struct reader_entry *entry);
+void reader_log_entry_recipient(struct reader_log *log, struct view address,
+                                struct reader_entry *entry);
+// "host[192.0.2.1]:25", "host [192.0.2.1]:25", "host. [192.0.2.1]", "192.0.2.1".
+void reader_log_entry_host(struct view relay, struct reader_entry *entry);
+void reader_log_entry_failed(struct reader_log *log, struct view words, enum outcome outcome,
+                             struct reader_entry *entry);
+// `message` may be NULL. An expired one has the cause of its last attempt.
+void reader_log_entry_tell(struct reader_log *log, struct log_followed *message,
+                           struct reader_entry *entry);
+
+#endif

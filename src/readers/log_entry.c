@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// One entry, put together from its line, from what is known of its message, and from the meaning of
+// its words.
+#include "readers/log.h"
+
+uint64_t reader_log_key(struct reader_log *log, const struct log_line *line, struct view id) {
+    return reader_log_hash(id, reader_log_hash(line->host, 0));
+}
+
+void reader_log_entry_begin(struct reader_log *log, const struct log_line *line,
+                            enum reader_log_system system, struct reader_entry *entry) {
+    *entry = (struct reader_entry){.kind = READER_ENTRY_ATTEMPT,
+                                   .system = system,
+                                   .outcome = OUTCOME_DELIVERED,
+                                   .at_ms = line->at_ms,
+                                   .line = line->whole,
+                                   .file = log->file,
+                                   .line_number = log->totals.n_lines - log->file_lines};
+}
+
+void reader_log_entry_recipient(struct reader_log *log, struct view address,
+                                struct reader_entry *entry) {
+    size_t at = view_find_last_char(address, '@');
+    struct view domain = view_skip(address, at + 1);
+    entry->recipient = address;
+    if (domain.len && domain.ptr[domain.len - 1] == '.')
+        domain.len--;
+    if (domain.len > sizeof(log->domain))
+        domain = VIEW_NONE;
+    for (size_t i = 0; i < domain.len; i++)
+        log->domain[i] = ascii_lower(domain.ptr[i]);
+    entry->domain = view_from(log->domain, domain.len);
+}
+
+void reader_log_entry_host(struct view relay, struct reader_entry *entry) {
+    size_t open = view_find_char(relay, '[');
+    struct view inside = view_skip(relay, open + 1);
+    struct view name = view_trim(view_take(relay, open));
+    inside = view_take(inside, view_find_char(inside, ']'));
+    if (name.len && name.ptr[name.len - 1] == '.')
+        name.len--;
+    if (open == relay.len ? address_parse(name, &entry->peer) : address_parse(inside, &entry->peer))
+        entry->host = open == relay.len ? VIEW_NONE : name;
+    else
+        entry->host = name;
+}
+
+void reader_log_entry_failed(struct reader_log *log, struct view words, enum outcome outcome,
+                             struct reader_entry *entry) {
+    const struct log_words *row = reader_log_words(log->words, words);
+    ASSERT(outcome != OUTCOME_DELIVERED);
+    entry->outcome = outcome;
+    entry->words = &row->words;
+    entry->cause = row->cause ? row->cause : CAUSE_UNKNOWN; // "deferred (250 ok)"
+    if (row->words.is_suppression)
+        entry->kind = READER_ENTRY_SUPPRESSED;
+    if (entry->host.len == 0 && entry->peer.family == ADDRESS_NONE) {
+        entry->host = row->words.host;
+        entry->peer = row->words.peer;
+    }
+}
+
+// What the next line of this message may ask for.
+static void remember(struct log_followed *message, const struct reader_entry *entry) {
+    if (entry->cause == CAUSE_NONE)
+        return;
+    message->cause = (uint32_t)entry->cause;
+    message->domain_len = 0;
+    if (entry->domain.len == 0 || entry->domain.len > sizeof(message->domain))
+        return;
+    memcpy(message->domain, entry->domain.ptr, entry->domain.len);
+    message->domain_len = (uint8_t)entry->domain.len;
+}
+
+void reader_log_entry_tell(struct reader_log *log, struct log_followed *message,
+                           struct reader_entry *entry) {
+    if (message) {
+        entry->message = message->message;
+        entry->arrived_ms = message->arrived_ms;
+        if (entry->sender.len == 0)
+            entry->sender = reader_log_followed_sender(message);
+        if (entry->message_id.len == 0)
+            entry->message_id = reader_log_followed_id(message);
+        if (entry->kind == READER_ENTRY_EXPIRED) {
+            entry->cause = message->cause ? (enum cause)message->cause : entry->cause;
+            if (entry->domain.len == 0)
+                entry->domain = view_from(message->domain, message->domain_len);
+        } else {
+            remember(message, entry);
+        }
+    }
+    ASSERT((entry->cause == CAUSE_NONE) == (entry->words == NULL));
+    log->totals.n_deliveries[entry->system]++;
+    log->options.on_entry(entry, log->options.arg);
+}

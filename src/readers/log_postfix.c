@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+// Postfix. A delivery agent writes one line a recipient and attempt, "QID: to=<r>, relay=h[a]:25,
+// ..., status=deferred (words)"; who sent it stands in qmgr's line, when it came in smtpd's or
+// pickup's. What precedes the status of an attempt over several servers ("connect to h[a]:25:
+// Connection refused") names the servers, and is no attempt of its own here.
+#include "readers/log.h"
+
+enum { QUEUE_ID_MAX = 32, WARNING_AGE_MS = 15 * 60 * 1000 };
+
+enum service {
+    SERVICE_OTHER,
+    SERVICE_DELIVERY,
+    SERVICE_QMGR,
+    SERVICE_CLEANUP,
+    SERVICE_SMTPD,
+    SERVICE_PICKUP,
+    SERVICE_POSTSCREEN
+};
+
+// The program is what follows the last slash: "postfix-out/smtp", "postfix/submission/smtpd".
+static enum service service_of(struct view tag) {
+    static const struct {
+        struct view name;
+        enum service service;
+    } rows[] = {{{"smtp", 4}, SERVICE_DELIVERY},    {{"qmgr", 4}, SERVICE_QMGR},
+                {{"smtpd", 5}, SERVICE_SMTPD},      {{"cleanup", 7}, SERVICE_CLEANUP},
+                {{"lmtp", 4}, SERVICE_DELIVERY},    {{"error", 5}, SERVICE_DELIVERY},
+                {{"retry", 5}, SERVICE_DELIVERY},   {{"local", 5}, SERVICE_DELIVERY},
+                {{"virtual", 7}, SERVICE_DELIVERY}, {{"pipe", 4}, SERVICE_DELIVERY},
+                {{"discard", 7}, SERVICE_DELIVERY}, {{"pickup", 6}, SERVICE_PICKUP},
+                {{"nqmgr", 5}, SERVICE_QMGR},       {{"postscreen", 10}, SERVICE_POSTSCREEN}};
+    size_t from = tag.len;
+    while (from > 0 && tag.ptr[from - 1] != '/')
+        from--;
+    struct view name = view_from(tag.ptr + from, tag.len - from);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (name.len == rows[i].name.len && memcmp(name.ptr, rows[i].name.ptr, name.len) == 0)
+            return rows[i].service;
+    return SERVICE_OTHER;
+}
+
+// "3F2A1B4C5D: " or "4XyZ1b2c3dzQwRt: ": short ids are hexadecimal, long ones of base 52.
+static bool take_queue_id(struct view *text, struct view *id) {
+    size_t len = 0, max = size_min(text->len, QUEUE_ID_MAX);
+    while (len < max && (ascii_is_digit(text->ptr[len]) || ascii_is_alpha(text->ptr[len])))
+        len++;
+    if (len < 5 || len + 1 >= text->len || text->ptr[len] != ':' || text->ptr[len + 1] != ' ')
+        return false;
+    *id = view_from(text->ptr, len);
+    *text = view_from(text->ptr + len + 2, text->len - len - 2);
+    return true;
+}
+
+static bool is_no_queue(struct view id) {
+    return id.len == 7 && memcmp(id.ptr, "NOQUEUE", 7) == 0;
+}
+
+static bool starts(struct view text, const char *with, size_t len) {
+    return text.len >= len && memcmp(text.ptr, with, len) == 0;
+}
+#define STARTS(text, literal) starts(text, literal, sizeof(literal) - 1)
+
+// "<a@b>" at the start: the address and what follows. A local part in quotes may hold anything
+// (RFC 5321 4.1.2).
+static bool take_bracketed(struct view *text, struct view *address) {
+    size_t at = 1;
+    bool is_quoted = text->len > 1 && text->ptr[1] == '"';
+    if (text->len < 2 || text->ptr[0] != '<')
+        return false;
+    for (at += is_quoted; is_quoted && at < text->len && text->ptr[at] != '"'; at++)
+        at += text->ptr[at] == '\\';
+    at = size_min(at, text->len);
+    const char *close = memchr(text->ptr + at, '>', text->len - at);
+    if (!close)
+        return false;
+    *address = view_from(text->ptr + 1, (size_t)(close - text->ptr) - 1);
+    *text = view_from(close + 1, text->len - address->len - 2);
+    return true;
+}
+
+// --- Warnings -----------------------------------------------------------------------------------
+static struct log_warning *warning_of(struct reader_log *log, const struct log_line *line) {
+    uint64_t process = reader_log_hash(line->pid, reader_log_hash(line->host, 1)) | 1;
+    struct log_warning *warning = &log->warnings[(process >> 8) % LOG_WARNINGS];
+    if (warning->process != process)
+        *warning = (struct log_warning){.process = process};
+    return warning;
+}
+
+// The server that a line without a status is about.
+static void note_warning(struct reader_log *log, const struct log_line *line, struct view text) {
+    static const struct view marks[] = {
+        {"connect to ", 11},           {"host ", 5},
+        {"lost connection with ", 21}, {"conversation with ", 18},
+        {"SSL_connect error to ", 21}, {"certificate verification failed for ", 36}};
+    for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+        if (!view_starts_with(text, marks[i]))
+            continue;
+        struct reader_entry server = {0};
+        struct log_warning *warning = warning_of(log, line);
+        struct view name = view_skip(text, marks[i].len);
+        reader_log_entry_host(view_take(name, view_find_char(name, ']') + 1), &server);
+        if (server.peer.family == ADDRESS_NONE || server.host.len > sizeof(warning->host))
+            return;
+        warning->at_ms = line->at_ms;
+        warning->peer = server.peer;
+        warning->host_len = server.host.len;
+        memcpy(warning->host, server.host.ptr ? server.host.ptr : "", server.host.len);
+        return;
+    }
+}
+
+// Where neither the relay nor the words name a server, the last one that the process spoke of.
+static void add_warned_server(struct reader_log *log, const struct log_line *line,
+                              struct reader_entry *entry) {
+    const struct log_warning *warning = warning_of(log, line);
+    bool is_network =
+        entry->words->fact.stage != FACT_STAGE_DNS && entry->words->fact.stage != FACT_STAGE_ROUTE;
+    if (entry->host.len || entry->peer.family != ADDRESS_NONE || !warning->at_ms || !is_network ||
+        entry->kind != READER_ENTRY_ATTEMPT || line->at_ms - warning->at_ms > WARNING_AGE_MS)
+        return;
+    entry->host = view_from(warning->host, warning->host_len);
+    entry->peer = warning->peer;
+}
+
+// --- Deliveries ---------------------------------------------------------------------------------
+struct status {
+    struct view word;  // "deferred"
+    struct view words; // in the parentheses
+    struct view relay;
+};
+
+// " relay=h[a]:25, delay=1.2, ..., status=sent (250 ok)"
+static bool take_status(struct view rest, struct status *status) {
+    *status = (struct status){0};
+    while (rest.len > 2 && rest.ptr[0] == ',' && rest.ptr[1] == ' ') {
+        rest = view_from(rest.ptr + 2, rest.len - 2);
+        if (STARTS(rest, "status=")) {
+            rest = view_skip(rest, 7);
+            status->word = view_take(rest, view_find_char(rest, ' '));
+            rest = view_skip(rest, status->word.len + 1);
+            if (rest.len && rest.ptr[0] == '(')
+                rest = view_skip(rest, 1);
+            bool is_closed = rest.len && rest.ptr[rest.len - 1] == ')';
+            status->words = view_take(rest, rest.len - is_closed);
+            return true;
+        }
+        const char *comma = memchr(rest.ptr, ',', rest.len);
+        struct view field = view_from(rest.ptr, comma ? (size_t)(comma - rest.ptr) : rest.len);
+        if (STARTS(field, "relay="))
+            status->relay = view_skip(field, 6);
+        rest = view_skip(rest, field.len);
+    }
+    return false;
+}
+
+static bool outcome_of(struct view word, enum outcome *outcome) {
+    if (STARTS(word, "sent") || STARTS(word, "deliverable"))
+        *outcome = OUTCOME_DELIVERED;
+    else if (STARTS(word, "deferred"))
+        *outcome = OUTCOME_TEMPORARY_FAILURE;
+    else if (STARTS(word, "bounced") || STARTS(word, "undeliverable") || STARTS(word, "expired"))
+        *outcome = OUTCOME_PERMANENT_FAILURE;
+    else
+        return false;
+    return true;
+}
+
+static bool is_no_server(struct view relay) {
+    return (relay.len == 4 && memcmp(relay.ptr, "none", 4) == 0) ||
+           (relay.len == 5 && memcmp(relay.ptr, "local", 5) == 0);
+}
+
+static bool take_recipient(struct view *text, struct view *recipient) {
+    struct view original;
+    *text = view_skip(*text, 3); // to=
+    if (!take_bracketed(text, recipient))
+        return false;
+    if (STARTS(*text, ", orig_to=")) {
+        *text = view_skip(*text, 10);
+        return take_bracketed(text, &original);
+    }
+    return true;
+}
+
+static enum log_told read_delivery(struct reader_log *log, const struct log_line *line,
+                                   struct view id, struct view text) {
+    struct reader_entry entry;
+    struct status status;
+    struct view recipient;
+    if (!take_recipient(&text, &recipient) || !take_status(text, &status))
+        return LOG_TOLD_UNREAD;
+    reader_log_entry_begin(log, line, READER_LOG_POSTFIX, &entry);
+    if (!outcome_of(status.word, &entry.outcome))
+        return LOG_TOLD_UNREAD;
+    entry.queue_id = id;
+    reader_log_entry_recipient(log, recipient, &entry);
+    if (!is_no_server(status.relay))
+        reader_log_entry_host(status.relay, &entry);
+    if (entry.outcome != OUTCOME_DELIVERED) {
+        reader_log_entry_failed(log, status.words, entry.outcome, &entry);
+        add_warned_server(log, line, &entry);
+    }
+    uint64_t key = reader_log_key(log, line, id);
+    reader_log_entry_tell(log, reader_log_follow_get(&log->follow, key), &entry);
+    return LOG_TOLD_DELIVERY;
+}
+
+// --- Messages -----------------------------------------------------------------------------------
+static enum log_told read_expired(struct reader_log *log, const struct log_line *line,
+                                  struct view id) {
+    struct reader_entry entry;
+    uint64_t key = reader_log_key(log, line, id);
+    reader_log_entry_begin(log, line, READER_LOG_POSTFIX, &entry);
+    entry.queue_id = id;
+    reader_log_entry_failed(log, VIEW("message expired"), OUTCOME_PERMANENT_FAILURE, &entry);
+    entry.kind = READER_ENTRY_EXPIRED;
+    reader_log_entry_tell(log, reader_log_follow_get(&log->follow, key), &entry);
+    return LOG_TOLD_DELIVERY;
+}
+
+static enum log_told read_qmgr(struct reader_log *log, const struct log_line *line, struct view id,
+                               struct view text) {
+    struct view sender;
+    uint64_t key = reader_log_key(log, line, id);
+    if (STARTS(text, "removed")) {
+        reader_log_follow_end(&log->follow, key);
+        return LOG_TOLD_NOISE;
+    }
+    if (!STARTS(text, "from="))
+        return STARTS(text, "to=<") ? read_delivery(log, line, id, text) : LOG_TOLD_NOISE;
+    text = view_skip(text, 5);
+    if (!take_bracketed(&text, &sender))
+        return LOG_TOLD_UNREAD;
+    reader_log_followed_set_sender(reader_log_follow_get(&log->follow, key), sender);
+    if (STARTS(text, ", status=expired") || STARTS(text, ", status=force-expired"))
+        return read_expired(log, line, id);
+    return LOG_TOLD_NOISE;
+}
+
+static bool is_reject(struct view text) {
+    return STARTS(text, "reject: ") || STARTS(text, "milter-reject: ") ||
+           STARTS(text, "reject_warning: ");
+}
+
+// cleanup says the Message-ID once a message: a second one is another message, with its id used
+// again. Notices that Postfix makes itself begin here.
+static enum log_told read_cleanup(struct reader_log *log, const struct log_line *line,
+                                  struct view id, struct view text) {
+    struct view message_id;
+    if (is_reject(text))
+        return LOG_TOLD_INBOUND;
+    if (!STARTS(text, "message-id="))
+        return LOG_TOLD_NOISE;
+    text = view_skip(text, 11);
+    if (!take_bracketed(&text, &message_id))
+        message_id = text;
+    uint64_t key = reader_log_key(log, line, id);
+    struct log_followed *message = reader_log_follow_find(&log->follow, key);
+    if (!message || message->id_len)
+        message = reader_log_follow_start(&log->follow, key, line->at_ms);
+    reader_log_followed_set_id(message, message_id);
+    return LOG_TOLD_NOISE;
+}
+
+static enum log_told read_arrival(struct reader_log *log, const struct log_line *line,
+                                  struct view id, struct view text) {
+    if (STARTS(text, "client=") || STARTS(text, "uid="))
+        reader_log_follow_start(&log->follow, reader_log_key(log, line, id), line->at_ms);
+    return is_reject(text) ? LOG_TOLD_INBOUND : LOG_TOLD_NOISE;
+}
+
+enum log_told reader_log_postfix_read(struct reader_log *log, const struct log_line *line) {
+    enum service service = service_of(line->tag);
+    struct view id = VIEW_NONE, text = line->text;
+    if (service == SERVICE_OTHER)
+        return LOG_TOLD_NOISE;
+    bool has_id = take_queue_id(&text, &id);
+    if (has_id && is_no_queue(id))
+        return is_reject(text) ? LOG_TOLD_INBOUND : LOG_TOLD_NOISE;
+    if (service == SERVICE_DELIVERY) {
+        if (has_id && STARTS(text, "to=<"))
+            return read_delivery(log, line, id, text);
+        note_warning(log, line, text);
+        return LOG_TOLD_NOISE;
+    }
+    if (!has_id)
+        return LOG_TOLD_NOISE;
+    switch (service) {
+    case SERVICE_QMGR: return read_qmgr(log, line, id, text);
+    case SERVICE_CLEANUP: return read_cleanup(log, line, id, text);
+    default: return read_arrival(log, line, id, text);
+    }
+}
