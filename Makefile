@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Two commands carry a newcomer: `make run` and `make test`. The rest is for people who work here.
-.PHONY: help build run test unit sim crash system tidy asan tsan fuzz-smoke corpus bench format install clean
+.PHONY: help build run test unit sim crash system lab tidy asan tsan fuzz-smoke corpus bench format install clean
 
 BUILD ?= build
 SEEDS ?= 300
@@ -13,6 +13,7 @@ help:
 	@echo "make build       build/postrider, nothing else"
 	@echo "make sim         days of simulated mail: SEEDS=1000 for a thousand, SEED=7 for the seventh alone"
 	@echo "make crash       kill -9 under load, then look for what was acknowledged"
+	@echo "make lab         an internet of its own with every fault (root); LAB='--only NAME' for one"
 	@echo "make bench       relay and queue figures beside Postfix"
 	@echo "make asan tsan   the tests under AddressSanitizer and UBSan, under ThreadSanitizer"
 	@echo "make fuzz-smoke  every fuzz target for a short while"
@@ -52,6 +53,10 @@ crash: build-test/build.ninja
 system: build-test/build.ninja
 	@ninja -C build-test
 	@python3 tests/system/run.py build-test/postrider
+lab: build-test/build.ninja
+	@tools/need build run test
+	@ninja -C build-test postrider
+	@python3 tests/lab/run.py --program build-test/postrider $(LAB)
 tidy:
 	@python3 tools/tidy.py
 

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The laboratory's certificates: a known authority, one that nobody knows, and servers' certificates."""
+import os
+import ssl
+import subprocess
+import threading
+
+import certificates
+
+
+class Pki:
+    def __init__(self, folder):
+        self.folder, self.lock = os.path.join(folder, "pki"), threading.Lock()
+        os.makedirs(os.path.join(self.folder, "unknown"))
+        os.makedirs(os.path.join(self.folder, "below"))
+        self.authority = certificates.Authority(self.folder)
+        self.unknown = certificates.Authority(os.path.join(self.folder, "unknown"))
+        self.intermediate = self._make_intermediate()
+        self.path = self.authority.path
+
+    def _make_intermediate(self):
+        """An authority below the known one."""
+        below = certificates.Authority(os.path.join(self.folder, "below"))
+        request = os.path.join(below.folder, "request")
+        below._run("req", "-new", "-config", below.config, "-key", below.key, "-subj", "/CN=Intermediate",
+                   "-addext", "basicConstraints=critical,CA:TRUE", "-out", request)
+        below._run("ca", "-batch", "-config", self.authority.config, "-cert", self.authority.path, "-keyfile",
+                   self.authority.key, "-notext", "-in", request, "-out", below.path, "-days", "30")
+        return below
+
+    def make(self, kind, host):
+        """(certificate file, key file) of a kind: good, expired, future, name, self, unknown, no-intermediate."""
+        with self.lock:
+            label = f"{kind}-{host}"
+            if kind == "self":
+                return self.authority.self_signed(label, host)
+            if kind == "expired":
+                return self.authority.issue(label, host, "20200101000000Z", "20210101000000Z")
+            if kind == "future":
+                return self.authority.issue(label, host, "20400101000000Z", "20410101000000Z")
+            if kind == "name":
+                return self.authority.issue(label, "other.invalid-name.example")
+            if kind == "unknown":
+                return self.unknown.issue(label, host)
+            if kind in ("no-intermediate", "intermediate"):
+                path, key = self.intermediate.issue(label, host)
+                if kind == "intermediate":
+                    with open(path, "a", encoding="ascii") as out, open(self.intermediate.path,
+                                                                        encoding="ascii") as chain:
+                        out.write(chain.read())
+                return path, key
+            return self.authority.issue(label, host)
+
+    def context(self, kind, host, lowest=None, highest=None, ciphers=None):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.make(kind, host))
+        if highest and highest < ssl.TLSVersion.TLSv1_2:
+            context.set_ciphers("ALL:@SECLEVEL=0")
+        if ciphers:
+            context.set_ciphers(ciphers)
+        context.minimum_version = lowest or (highest if highest else ssl.TLSVersion.TLSv1_2)
+        if highest:
+            context.maximum_version = highest
+        return context
+
+    @staticmethod
+    def hash_folder(path, folder):
+        """`path` in a folder as OpenSSL wants it."""
+        os.makedirs(folder, exist_ok=True)
+        done = subprocess.run(["openssl", "x509", "-hash", "-noout", "-in", path], capture_output=True,
+                              text=True, check=True)
+        os.symlink(path, os.path.join(folder, done.stdout.strip() + ".0"))

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One scenario's own place in the laboratory: its sender's and its receiver's namespace, its domain."""
+import contextlib
+import os
+
+import world
+
+
+class Site:
+    def __init__(self, lab, number, row):
+        self.lab, self.number, self.row = lab, number, row
+        self.us, self.them = f"us{number}", f"them{number}"
+        self.our_address, self.our_address6 = f"45.1.{number}.2", f"2a0f:1:{number}::2"
+        self.addresses = [f"45.2.{number}.{n}" for n in (2, 3, 4)]
+        self.addresses6 = [f"2a0f:2:{number}::{n}" for n in (2, 3, 4)]
+        self.address, self.address6 = self.addresses[0], self.addresses6[0]
+        self.router = f"45.2.{number}.1"
+        self.domain = f"{row.name}.{'secure' if row.secure else 'example'}"
+        self.mx = "mx." + self.domain
+        self.folder = os.path.join(lab.folder, "sites", row.name)
+        self.things, self.servers = [], []
+        self.resolver = world.RESOLVER
+
+    def fill(self, text):
+        """Names of this place in a text of the row."""
+        return text.format(d=self.domain, mx=self.mx, a=self.address, b=self.addresses[1], c=self.addresses[2],
+                           a6=self.address6, b6=self.addresses6[1], us=self.our_address, us6=self.our_address6,
+                           folder=self.lab.folder, pki=self.lab.pki.folder)
+
+    def add_names(self, names):
+        parent = "secure." if self.row.secure else "example."
+        for line in self.row.zone:
+            names.add(parent, self.fill(line))
+        names.add_reverse(self.our_address, f"us{self.number}.example.")
+        names.add("example.", f"us{self.number} A {self.our_address}")
+        names.add("example.", f"us{self.number} AAAA {self.our_address6}")
+
+    @property
+    def helo(self):
+        return f"us{self.number}.example"
+
+    def build(self):
+        os.makedirs(self.folder)
+        os.chmod(self.folder, 0o755)
+        self.lab.internet.add_leaf(self.us, self.number, 1)
+        self.lab.internet.add_leaf(self.them, self.number, 2)
+        for builder, arguments in self.row.broken:
+            builder(self, **arguments)
+
+    def keep(self, thing):
+        """Something with close() or stop() that ends with the scenario."""
+        self.things.append(thing)
+        return thing
+
+    @property
+    def messages(self):
+        return [message for server in self.servers for message in server.messages]
+
+    def remove(self):
+        for thing in reversed(self.things):
+            with contextlib.suppress(Exception):
+                getattr(thing, "close", getattr(thing, "stop", None))()
+        for name in (self.us, self.them):
+            self.lab.internet.remove_leaf(name)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a row of the laboratory says."""
+from dataclasses import dataclass, field
+
+ONE_MX = ("{d}. MX 10 {mx}.", "{mx}. A {a}")
+BOTH = ONE_MX + ("{mx}. AAAA {a6}",)
+
+
+@dataclass
+class Scenario:
+    name: str  # also the name of its domain
+    what: str  # what is broken, for people
+    cause: str  # of docs/causes.md; "none": the mail passes and nothing is said
+    blame: str
+    broken: list = field(default_factory=list)  # (builder, arguments)
+    zone: tuple = ONE_MX
+    secure: bool = False  # its domain stands below the signed zone
+    connector: str = ""  # more keys of the sender's connector
+    sender: str = "sender@lab.example"
+    recipients: int = 1
+    watch: str = ""  # the local part whose fate counts, where it is not the first
+    body_bytes: int = 0
+    head: str = ""
+    retry: str = "1h"
+    haste: int = 1  # how much faster the relay's clocks run
+    until_delivered: bool = False  # failures on the way do not count
+    patience: int = 25  # seconds until a verdict must stand
+    target: str = "{d}"  # of the probe
+    probe_arguments: tuple = ()
+    # Other causes that a tool may name, since it sees less or more than the relay: {tool: (cause, blame)}.
+    # None for a tool: it cannot meet this fault, and why stands in `because`.
+    instead: dict = field(default_factory=dict)
+    because: str = ""
+    words: str = ""  # for explain: Postfix's words where its own delivery cannot meet the fault
+    postfix_tls: str = ""
+    postfix_transport: str = ""
+    is_quick: bool = False  # in the part that `make test` runs
+
+    def message(self):
+        text = f"From: <sender@lab.example>\r\nSubject: {self.name}\r\n{self.head}\r\nhello\r\n"
+        line = "x" * 70 + "\r\n"
+        return (text + line * (self.body_bytes // len(line))).encode("utf-8")
+
+    def expected(self, tool):
+        """(cause, blame) for a tool; None: it is not asked."""
+        return self.instead.get(tool, (self.cause, self.blame))

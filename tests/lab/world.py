@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ground of the laboratory: namespaces, links, routes, packet filters.
+
+The laboratory runs in namespaces of its own for network, mounts and processes. The one that it starts in
+is the internet: a router. Each scenario has two more, joined to it: `us`, where the sender runs, and
+`them`, where the receiver runs. All of it ends with the first process, however that ends.
+"""
+import contextlib
+import ctypes
+import os
+import subprocess
+import threading
+
+CLONE_NEWNET = 0x40000000
+LIBC = ctypes.CDLL(None, use_errno=True)
+ROOT_SERVER, RESOLVER = "45.0.0.1", "45.0.0.53"  # the names of the lab; the resolver that works
+NOTICES = "45.0.0.25"  # a server that takes the senders' notices
+RESOLVER6 = "2a0f:0:53::53"
+
+
+def lacking():
+    """Why the laboratory cannot be built here, or None."""
+    if os.geteuid() != 0:
+        return "namespaces are made by root"
+    for program in ("unshare", "ip", "nft", "nsd", "unbound", "openssl", "cc", "ldns-signzone"):
+        if not any(os.access(os.path.join(folder, program), os.X_OK)
+                   for folder in os.environ.get("PATH", "").split(":") + ["/usr/sbin", "/sbin"]):
+            return f"the program {program} is not installed"
+    done = subprocess.run(["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "ip", "link",
+                           "add", "name", "lab0", "type", "veth", "peer", "name", "lab1"],
+                          capture_output=True, text=True, check=False)
+    return f"namespaces are not permitted here ({done.stderr.strip()})" if done.returncode else None
+
+
+def run(*arguments, text=None):
+    done = subprocess.run(arguments, input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (arguments, text, done.stderr)
+    return done.stdout
+
+
+def _enter(descriptor):
+    if LIBC.setns(descriptor, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+@contextlib.contextmanager
+def inside(name):
+    """What this thread does, and the programs and threads that it starts, happen in that namespace."""
+    here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    there = os.open("/run/netns/" + name, os.O_RDONLY)
+    try:
+        _enter(there)
+        yield
+    finally:
+        _enter(here)
+        os.close(here)
+        os.close(there)
+
+
+def sysctl(key, value):
+    """Of the namespace in which this thread is."""
+    with open("/proc/sys/net/" + key, "w", encoding="ascii") as handle:
+        handle.write(value)
+
+
+class Internet:
+    """The router, and how sites are joined to it."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        run("ip", "link", "set", "lo", "up")
+        for address in (ROOT_SERVER, RESOLVER, NOTICES):
+            run("ip", "address", "add", address + "/32", "dev", "lo")
+        run("ip", "-6", "address", "add", RESOLVER6 + "/128", "dev", "lo", "nodad")
+        for key in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+            sysctl(key, "1")
+        for key in ("ipv4/icmp_ratelimit", "ipv6/icmp/ratelimit"):  # ICMP answers are what is measured
+            sysctl(key, "0")
+        sysctl("ipv4/icmp_msgs_per_sec", "100000")
+        run("nft", "-f", "-", text="""
+table inet path {
+    chain forward { type filter hook forward priority 0; }
+    chain output { type filter hook output priority 0; }
+    chain rewrite { type nat hook prerouting priority -100; }
+}""")
+
+    def add_leaf(self, name, number, side, mtu=1500):
+        """A namespace with one way out, to the router. `side` 1 is the sender's, 2 the receiver's."""
+        v4, v6 = f"45.{side}.{number}", f"2a0f:{side}:{number}:"
+        with self.lock:
+            run("ip", "netns", "add", name)
+            run("ip", "link", "add", name, "mtu", str(mtu), "type", "veth", "peer", "name", "eth0", "netns", name)
+        run("ip", "-batch", "-", text=f"""
+link set {name} up
+address add {v4}.1/24 dev {name}
+-6 address add {v6}:1/64 dev {name} nodad
+""".replace("-6 ", ""))
+        more = "".join(f"address add {v4}.{n}/24 dev eth0\naddress add {v6}:{n}/64 dev eth0 nodad\n"
+                       for n in (2, 3, 4))
+        run("ip", "-n", name, "-batch", "-", text=f"""
+link set lo up
+link set eth0 up
+{more}route add default via {v4}.1
+""")
+        run("ip", "-n", name, "-6", "route", "add", "default", "via", f"{v6}:1")
+        with inside(name):
+            sysctl("ipv4/ip_unprivileged_port_start", "0")
+
+    def rule(self, chain, text):
+        """A rule of the router's packet filter."""
+        with self.lock:
+            run("nft", "add", "rule", "inet", "path", chain, *text.split())
+
+    def remove_leaf(self, name):
+        subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
