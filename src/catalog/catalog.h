@@ -198,6 +198,14 @@ struct verdict {
 // left empty.
 void verdict_of_fact(const struct fact *fact, const struct attempt *attempt, bool is_expired,
                      struct arena *arena, struct verdict *verdict);
+// The same where experiments have shown more than the one fact tells: cause and how sure it is (in
+// percent) are given, codes, blame, summary and remedies follow from them.
+struct verdict_cause {
+    enum cause cause;
+    unsigned sure_percent;
+};
+void verdict_of_cause(struct verdict_cause shown, const struct fact *fact,
+                      const struct attempt *attempt, struct arena *arena, struct verdict *verdict);
 // The code as people see it: "450 4.4.316 [postrider] Connection refused (RFC 3463: 4.4.1)".
 struct view verdict_code_line(const struct verdict *verdict, struct arena *arena);
 // The object of docs/json.md with "schema": 1.

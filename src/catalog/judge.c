@@ -169,6 +169,8 @@ static enum cause of_local(const struct fact *fact) {
 static enum cause of_tls(const struct fact *fact) {
     if (fact->x509_verify)
         return number_verify_cause(fact->x509_verify);
+    if (fact->detail == FACT_TLS_CLEAR_TEXT)
+        return CAUSE_TLS_CLEAR_ANSWER;
     if (fact->tls_alert >= 0)
         return number_alert_cause(fact->tls_alert, fact->tls_alert_from_peer);
     return CAUSE_TLS_HANDSHAKE;

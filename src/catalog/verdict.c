@@ -186,15 +186,15 @@ static void set_places(const struct fact *fact, const struct attempt *attempt,
         verdict->at_ms = attempt->at_ms;
 }
 
-void verdict_of_fact(const struct fact *fact, const struct attempt *attempt, bool is_expired,
-                     struct arena *arena, struct verdict *verdict) {
+static void compose(struct judgement judgement, const struct fact *fact,
+                    const struct attempt *attempt, struct arena *arena, struct verdict *verdict) {
     struct cast cast;
-    struct judgement judgement = judge_fact(fact, attempt);
-    is_expired = is_expired || fact->kind == FACT_KIND_EXPIRED;
-    *verdict = (struct verdict){.cause = judgement.cause,
+    enum cause cause = judgement.cause;
+    bool is_expired = verdict->is_expired || fact->kind == FACT_KIND_EXPIRED;
+    *verdict = (struct verdict){.cause = cause,
                                 .confidence = judgement.sure_percent / 100.0,
-                                .blame = blame_of(fact, attempt, judgement.cause),
-                                .tlsrpt = cause_info(judgement.cause)->tlsrpt,
+                                .blame = blame_of(fact, attempt, cause),
+                                .tlsrpt = cause_info(cause)->tlsrpt,
                                 .outcome = outcome_of(fact, attempt, is_expired),
                                 .may_be_delivered = fact_may_be_delivered(fact),
                                 .is_expired = is_expired && fact->kind != FACT_KIND_OK};
@@ -210,6 +210,19 @@ void verdict_of_fact(const struct fact *fact, const struct attempt *attempt, boo
     add_mark_of_device(attempt, verdict);
     add_gateway_lookup(fact, verdict);
     verdict_add_advice(&cast, arena, verdict);
+}
+
+void verdict_of_fact(const struct fact *fact, const struct attempt *attempt, bool is_expired,
+                     struct arena *arena, struct verdict *verdict) {
+    *verdict = (struct verdict){.is_expired = is_expired};
+    compose(judge_fact(fact, attempt), fact, attempt, arena, verdict);
+}
+
+void verdict_of_cause(struct verdict_cause shown, const struct fact *fact,
+                      const struct attempt *attempt, struct arena *arena, struct verdict *verdict) {
+    ASSERT(shown.cause < CAUSE_COUNT && shown.sure_percent <= 100);
+    *verdict = (struct verdict){.is_expired = false};
+    compose((struct judgement){shown.cause, shown.sure_percent}, fact, attempt, arena, verdict);
 }
 
 struct view verdict_code_line(const struct verdict *verdict, struct arena *arena) {

@@ -65,20 +65,6 @@ void memory_note_tls_failed(struct deliver_memory *memory, const struct address 
 bool memory_is_unrouted(struct deliver_memory *memory, enum address_family family);
 void memory_note_unrouted(struct deliver_memory *memory, enum address_family family);
 
-// --- demand.c ---------------------------------------------------------------------------------
-enum { DEMAND_NAMES_MAX = 2, DEMAND_NAME_BYTES_MAX = 256 };
-struct demand {
-    struct tls_policy policy;
-    struct view names[DEMAND_NAMES_MAX];
-    char name[DEMAND_NAME_BYTES_MAX];
-};
-// What the connector demands of TLS with `host` for mail to `domain`.
-void demand_init(struct demand *demand, const struct config_connector *connector,
-                 const struct route_host *host, struct view domain);
-// True when another domain than the session's needs a look at the certificate of its own.
-bool demand_is_by_domain(const struct config_connector *connector);
-bool demand_allows_clear(const struct config_connector *connector);
-
 // --- record.c ---------------------------------------------------------------------------------
 struct record {
     struct arena arena;

@@ -3,26 +3,13 @@
 // families in turn, IPv6 first (RFC 8305 4). What is left out is left out here, with its reason.
 #include "deliver/deliver_internal.h"
 
-// The operator's source of that family. With sources given, a family that has none is not used: its
-// mail would leave from an address that nobody vouches for.
-static bool source_for(const struct config_connector *connector, enum address_family family,
-                       struct address *source) {
-    *source = (struct address){.family = ADDRESS_NONE};
-    for (size_t i = 0; i < connector->n_sources; i++)
-        if (connector->sources[i].family == family) {
-            *source = connector->sources[i];
-            return true;
-        }
-    return connector->n_sources == 0;
-}
-
 static bool is_usable(struct road *road, const struct deliver_job *job, struct target *target) {
     const struct config_connector *connector = job->route->connector;
     struct fact why = fact_make(FACT_STAGE_ROUTE, FACT_KIND_ROUTE), dead;
     why.detail = FACT_ROUTE_HOSTS_DEAD;
     why.at_ms = io_wall_ms();
     why.text = target->host->name;
-    if (!source_for(connector, target->address.family, &target->source)) {
+    if (!route_source_for(connector, target->address.family, &target->source)) {
         why.kind = FACT_KIND_LOCAL;
         why.detail = FACT_LOCAL_SOURCE;
     } else if (address_equals_port(&target->address, &job->avoid)) {
@@ -52,7 +39,7 @@ static void add_address(struct road *road, const struct deliver_job *job,
     if (!address)
         return;
     *target = (struct target){.host = host, .address = *address};
-    target->in_clear = job->may_fall_back && demand_allows_clear(job->route->connector) &&
+    target->in_clear = job->may_fall_back && route_demand_allows_clear(job->route->connector) &&
                        memory_tls_failed(job->memory, address);
     if (is_usable(road, job, target))
         road->n_targets++;

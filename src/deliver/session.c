@@ -36,7 +36,7 @@ static void settle(struct session *session, struct deliver_item *item) {
 // --- From the greeting to a session that takes mail -------------------------------------------
 // RFC 3207. What is demanded but not offered ends the session; what is offered is used.
 IO_WAITS static struct fact encrypt(struct session *session) {
-    struct demand demand;
+    struct route_demand demand;
     enum config_tls wanted = session->connector->tls;
     struct fact fact = fact_make(FACT_STAGE_EHLO, FACT_KIND_OK);
     if (wanted == CONFIG_TLS_NONE || session->target->in_clear)
@@ -47,7 +47,7 @@ IO_WAITS static struct fact encrypt(struct session *session) {
         fact.at_ms = io_wall_ms();
         return wanted == CONFIG_TLS_OPPORTUNISTIC ? fact_make(FACT_STAGE_EHLO, FACT_KIND_OK) : fact;
     }
-    demand_init(&demand, session->connector, session->target->host, session->domain);
+    route_demand_init(&demand, session->connector, session->target->host, session->domain);
     fact = talk_starttls(session->talk, session->job->tls, &demand.policy);
     // RFC 3207 4.2: what was said before is forgotten on both sides.
     return fact_is_ok(&fact) ? talk_ehlo(session->talk) : fact;
@@ -122,7 +122,7 @@ static void note_address(struct session *session, const struct fact *fact) {
     struct target *target = session->target;
     if (fact->stage == FACT_STAGE_GREETING && is_mute(fact))
         memory_note_dead(session->job->memory, &target->address, fact);
-    if (!is_failed_tls(fact) || !demand_allows_clear(session->connector))
+    if (!is_failed_tls(fact) || !route_demand_allows_clear(session->connector))
         return;
     memory_note_tls_failed(session->job->memory, &target->address);
     // A retry interval has gone by since the first failure: a new connection, in clear text.

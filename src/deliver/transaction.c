@@ -109,12 +109,13 @@ static struct fact check_message(const struct session *session, const struct del
 static struct fact check_recipient(const struct session *session,
                                    const struct mail_recipient *recipient) {
     struct view domain = mail_address_domain(recipient->address);
-    struct demand demand;
+    struct route_demand demand;
     if (!is_sound(recipient->address) || !is_sound(recipient->orcpt) || recipient->address.len == 0)
         return local_fact(FACT_STAGE_RCPT);
-    if (!demand_is_by_domain(session->connector) || view_equals_nocase(domain, session->domain))
+    if (!route_demand_is_by_domain(session->connector) ||
+        view_equals_nocase(domain, session->domain))
         return fact_make(FACT_STAGE_RCPT, FACT_KIND_OK);
-    demand_init(&demand, session->connector, session->target->host, domain);
+    route_demand_init(&demand, session->connector, session->target->host, domain);
     if (talk_tls_matches(session->talk, demand.policy.names, demand.policy.n_names))
         return fact_make(FACT_STAGE_RCPT, FACT_KIND_OK);
     return demand_fact(FACT_DEMAND_TLS_POLICY);

@@ -15,7 +15,6 @@ static struct route *route_create(struct config *config, struct view domain) {
         lower[i] = ascii_lower(domain.ptr[i]);
     route->config = config_ref(config);
     route->domain = view_from(lower, domain.len);
-    route->connector = config_connector_for(config, route->domain);
     route->fact = fact_make(FACT_STAGE_ROUTE, FACT_KIND_NONE);
     route->made_ms = io_wall_ms();
     return route;
@@ -33,10 +32,9 @@ static io_time valid_until(const struct build *build) {
     return io_after((int64_t)ttl_s * 1000);
 }
 
-struct route *route_resolve(const struct router *router, struct config *config, struct view domain,
-                            io_time deadline) {
-    ASSERT(router->resolver && domain.len <= ROUTE_DOMAIN_BYTES_MAX);
-    struct route *route = route_create(config, domain);
+// `route` knows its domain and connector.
+IO_WAITS static struct route *resolve(const struct router *router, struct route *route,
+                                      io_time deadline) {
     struct build build = {
         .route = route, .router = router, .deadline = deadline, .ttl_s = ROUTE_TTL_S_MAX};
     arena_init(&build.scratch, ROUTE_SCRATCH_BYTES_MAX);
@@ -53,6 +51,22 @@ struct route *route_resolve(const struct router *router, struct config *config, 
     ASSERT(route->fact.kind != FACT_KIND_NONE);
     ASSERT(!fact_is_ok(&route->fact) || route->n_hosts > 0);
     return route;
+}
+
+struct route *route_resolve(const struct router *router, struct config *config, struct view domain,
+                            io_time deadline) {
+    ASSERT(router->resolver && domain.len <= ROUTE_DOMAIN_BYTES_MAX);
+    struct route *route = route_create(config, domain);
+    route->connector = config_connector_for(config, route->domain);
+    return resolve(router, route, deadline);
+}
+
+struct route *route_resolve_by(const struct router *router, const struct route_wish *wish,
+                               io_time deadline) {
+    ASSERT(router->resolver && wish->domain.len <= ROUTE_DOMAIN_BYTES_MAX);
+    struct route *route = route_create(wish->config, wish->domain);
+    route->connector = wish->connector;
+    return resolve(router, route, deadline);
 }
 
 struct route *route_ref(struct route *route) {

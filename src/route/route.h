@@ -8,6 +8,7 @@
 
 #include "config/config.h"
 #include "dns/dns.h"
+#include "tls/tls.h"
 
 #include <stdatomic.h>
 
@@ -49,7 +50,35 @@ struct router {
 // Never NULL; the caller owns one reference. `domain` is an ASCII domain or "[address]".
 IO_WAITS struct route *route_resolve(const struct router *router, struct config *config,
                                      struct view domain, io_time deadline);
+// The same through a connector that the caller chose and keeps as long as the route; `domain` may
+// be empty where the connector has smart hosts.
+struct route_wish {
+    struct config *config;
+    const struct config_connector *connector;
+    struct view domain;
+};
+IO_WAITS struct route *route_resolve_by(const struct router *router, const struct route_wish *wish,
+                                        io_time deadline);
 struct route *route_ref(struct route *route);
 void route_unref(struct route *route); // NULL is accepted
+
+// --- What a connector wants of a session (demand.c) ---------------------------------------------
+enum { ROUTE_DEMAND_NAME_BYTES_MAX = 256 };
+struct route_demand {
+    struct tls_policy policy; // points into this struct
+    struct view names[1];
+    char name[ROUTE_DEMAND_NAME_BYTES_MAX];
+};
+// What the connector demands of TLS with `host` for mail to `domain`.
+void route_demand_init(struct route_demand *demand, const struct config_connector *connector,
+                       const struct route_host *host, struct view domain);
+// True when another domain than the session's needs a look at the certificate of its own.
+bool route_demand_is_by_domain(const struct config_connector *connector);
+bool route_demand_allows_clear(const struct config_connector *connector);
+// The operator's source address of that family; NONE: the kernel chooses. False: with sources
+// given, a family that has none is not used, as its mail would leave from an address that nobody
+// vouches for.
+bool route_source_for(const struct config_connector *connector, enum address_family family,
+                      struct address *source);
 
 #endif

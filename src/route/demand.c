@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // From what a connector demands of TLS to what a handshake is judged by.
-#include "deliver/deliver_internal.h"
+#include "route/route.h"
 
 #include <stdio.h>
 
-bool demand_allows_clear(const struct config_connector *connector) {
+bool route_demand_allows_clear(const struct config_connector *connector) {
     return connector->tls == CONFIG_TLS_OPPORTUNISTIC && connector->tls_fallback &&
            !connector->username;
 }
 
-bool demand_is_by_domain(const struct config_connector *connector) {
+bool route_demand_is_by_domain(const struct config_connector *connector) {
     return connector->tls == CONFIG_TLS_DOMAIN && !connector->tls_domain &&
            connector->n_smart_hosts == 0;
 }
@@ -23,7 +23,7 @@ static struct view plain_name(struct view name) {
     return is_literal(name) ? view_take(view_skip(name, 1), name.len - 2) : name;
 }
 
-static void set_name(struct demand *demand, const char *prefix, struct view name) {
+static void set_name(struct route_demand *demand, const char *prefix, struct view name) {
     snprintf(demand->name, sizeof(demand->name), "%s%.*s", prefix, VIEW_ARG(name));
     demand->names[0] = view_of(demand->name);
     demand->policy.n_names = 1;
@@ -31,7 +31,7 @@ static void set_name(struct demand *demand, const char *prefix, struct view name
 
 // An MX name that came from an unsigned DNS proves nothing: who can forge the answer can name a
 // host that he has a certificate for.
-static void set_names(struct demand *demand, const struct config_connector *connector,
+static void set_names(struct route_demand *demand, const struct config_connector *connector,
                       const struct route_host *host, struct view domain) {
     struct view own = view_of(connector->tls_domain);
     if (view_starts_with(own, VIEW("*.")))
@@ -44,9 +44,9 @@ static void set_names(struct demand *demand, const struct config_connector *conn
         set_name(demand, is_literal(domain) ? "" : ".", plain_name(domain));
 }
 
-void demand_init(struct demand *demand, const struct config_connector *connector,
-                 const struct route_host *host, struct view domain) {
-    *demand = (struct demand){.policy = {.version_min = connector->tls_min}};
+void route_demand_init(struct route_demand *demand, const struct config_connector *connector,
+                       const struct route_host *host, struct view domain) {
+    *demand = (struct route_demand){.policy = {.version_min = connector->tls_min}};
     if (!is_literal(host->name))
         demand->policy.server_name = host->name;
     demand->policy.names = demand->names;
@@ -58,4 +58,15 @@ void demand_init(struct demand *demand, const struct config_connector *connector
     case CONFIG_TLS_DOMAIN: demand->policy.check = TLS_CHECK_NAME; break;
     }
     set_names(demand, connector, host, domain);
+}
+
+bool route_source_for(const struct config_connector *connector, enum address_family family,
+                      struct address *source) {
+    *source = (struct address){.family = ADDRESS_NONE};
+    for (size_t i = 0; i < connector->n_sources; i++)
+        if (connector->sources[i].family == family) {
+            *source = connector->sources[i];
+            return true;
+        }
+    return connector->n_sources == 0;
 }

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// postrider probe: tests the road to a target and explains what it finds.
+#include "cmd/cmd.h"
+
+#include "base/log.h"
+#include "base/units.h"
+#include "probe/probe.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char help[] =
+    "usage: postrider probe [OPTIONS] TARGET\n\n"
+    "Why can mail not be delivered there? Tests the road stage by stage, names the cause and what "
+    "to do.\n"
+    "Leaves no mail behind. TARGET is a domain, a mail address (then MAIL and RCPT are said, and\n"
+    "nothing is sent), a host (mx.example.org:25, 192.0.2.1, [2001:db8::1]:25), or with -c the "
+    "name "
+    "of\n"
+    "a connector that has smart hosts.\n\n"
+    "  -c, --config FILE   the configuration whose connectors decide; without one, MX\n"
+    "      --from IP       the address to call from; may be given as IPv4,IPv6\n"
+    "      --helo NAME     the name in EHLO\n"
+    "      --sender ADDR   the sender in MAIL (with -c the postmaster's, else the empty one)\n"
+    "      --port N        instead of the connector's, for MX and hosts without a port\n"
+    "      --tls DEMAND    none, opportunistic, required, ca or domain\n"
+    "      --ca FILE       certificates to trust instead of the system's\n"
+    "      --resolver IP   a DNS server to ask instead of the system's; a port may follow\n"
+    "      --timeout TIME  the longest wait for one answer, such as 10s; 30s unless given.\n"
+    "                      The whole run takes at most three times that\n"
+    "      --json          for programs (docs/json.md)\n"
+    "Exit status: 0 nothing wrong, 1 a fault was found, 2 wrong use\n";
+
+struct arguments {
+    const char *config, *from, *helo, *sender, *port, *tls, *ca, *resolver, *timeout;
+    bool is_json, wants_help;
+};
+
+struct run {
+    const struct arguments *arguments;
+    struct probe_options options;
+    struct address resolver; // NONE: as configured
+    const char *text;        // of the target
+    struct probe_target target;
+    struct probe_result result;
+    struct arena arena;
+    struct error error; // why nothing was probed
+    bool is_done;
+};
+
+// --- Options
+// --------------------------------------------------------------------------------------
+static bool read_sources(struct run *run) {
+    struct view rest = view_of(run->arguments->from), part;
+    size_t n = 0;
+    while (rest.len && view_split(&rest, ',', &part)) {
+        struct address *source = &run->options.sources[n];
+        if (n == PROBE_SOURCES_MAX || !address_parse(view_trim(part), source) ||
+            (n == 1 && source->family == run->options.sources[0].family))
+            return error_set(&run->error, "--from takes an address, or one of each family: \"%s\"",
+                             run->arguments->from);
+        n++;
+    }
+    return true;
+}
+
+static bool read_demand(struct run *run) {
+    if (!run->arguments->tls)
+        return true;
+    run->options.has_tls = true;
+    for (enum config_tls tls = CONFIG_TLS_NONE; tls <= CONFIG_TLS_DOMAIN; tls++)
+        if (view_equals(config_tls_word(tls), view_of(run->arguments->tls))) {
+            run->options.tls_demand = tls;
+            return true;
+        }
+    return error_set(&run->error,
+                     "--tls is none, opportunistic, required, ca or domain, not \"%s\"",
+                     run->arguments->tls);
+}
+
+static bool read_numbers(struct run *run) {
+    enum { TIMEOUT_MS = 30 * 1000, TIMEOUT_MS_MIN = 100, TIMEOUT_MS_MAX = 3600 * 1000 };
+    const struct arguments *arguments = run->arguments;
+    uint64_t port = 0;
+    run->options.timeout_ms = TIMEOUT_MS;
+    if (arguments->port &&
+        (!view_to_u64(view_of(arguments->port), &port) || port == 0 || port > UINT16_MAX))
+        return error_set(&run->error, "--port is 1 to 65535, not \"%s\"", arguments->port);
+    run->options.port = (uint16_t)port;
+    if (arguments->timeout &&
+        (!units_parse_duration(view_of(arguments->timeout), &run->options.timeout_ms) ||
+         run->options.timeout_ms < TIMEOUT_MS_MIN || run->options.timeout_ms > TIMEOUT_MS_MAX))
+        return error_set(&run->error,
+                         "--timeout is a time from 100ms to 1h such as 10s, not \"%s\"",
+                         arguments->timeout);
+    return true;
+}
+
+// What goes into a command must not carry another one with it.
+static bool is_word(const char *text) {
+    for (; *text; text++)
+        if (*text <= ' ' || *text == 0x7f || *text == '<' || *text == '>')
+            return false;
+    return true;
+}
+
+static bool read_words(struct run *run) {
+    enum { HELO_BYTES_MAX = 255, SENDER_BYTES_MAX = 254, DNS_PORT = 53 };
+    const struct arguments *arguments = run->arguments;
+    struct view helo = view_of(arguments->helo), sender = view_of(arguments->sender);
+    if (arguments->helo && (helo.len == 0 || helo.len > HELO_BYTES_MAX || !is_word(helo.ptr)))
+        return error_set(&run->error, "--helo is a host name or an address in brackets");
+    if (arguments->sender && (sender.len > SENDER_BYTES_MAX || !is_word(sender.ptr)))
+        return error_set(&run->error, "--sender is a mail address without <>, or empty");
+    run->options.helo = helo;
+    run->options.sender = sender;
+    struct view resolver = view_of(arguments->resolver);
+    if (!arguments->resolver)
+        return true;
+    if (address_parse(resolver, &run->resolver))
+        run->resolver.port = DNS_PORT;
+    else if (!address_parse_port(resolver, &run->resolver))
+        return error_set(&run->error, "--resolver is an address with or without a port, not \"%s\"",
+                         arguments->resolver);
+    return true;
+}
+
+static bool read_config(struct run *run) {
+    struct buffer problems;
+    buffer_init(&problems, 64 << 10);
+    run->options.config = config_load(run->arguments->config, &problems);
+    if (!run->options.config)
+        error_set(&run->error, "%s", buffer_string(&problems));
+    else if (run->arguments->config && !run->arguments->sender)
+        run->options.sender = view_of(run->options.config->postmaster);
+    buffer_finish(&problems);
+    return run->options.config != NULL;
+}
+
+static bool read_arguments(struct run *run) {
+    return read_sources(run) && read_demand(run) && read_numbers(run) && read_words(run) &&
+           read_config(run) &&
+           probe_target_parse(view_of(run->text), run->options.config, &run->arena, &run->target,
+                              &run->error);
+}
+
+// --- The run
+// --------------------------------------------------------------------------------------
+static struct dns_resolver *create_resolver(struct run *run) {
+    const struct config *config = run->options.config;
+    struct dns_options options = {.servers = config->resolver_servers,
+                                  .n_servers = config->n_resolver_servers,
+                                  .trust_anchor = config->trust_anchor};
+    if (run->resolver.family != ADDRESS_NONE) {
+        options.servers = &run->resolver;
+        options.n_servers = 1;
+    }
+    return dns_resolver_create(&options, &run->error);
+}
+
+static void probe(void *arg) {
+    struct run *run = arg;
+    run->options.resolver = create_resolver(run);
+    if (!run->options.resolver)
+        return;
+    probe_run(&run->options, &run->target, &run->arena, &run->result);
+    dns_resolver_destroy(run->options.resolver);
+    run->is_done = true;
+}
+
+static bool run_loop(struct run *run) {
+    const struct io_loop_options loop_options = {.name = "probe"};
+    const char *ca = run->arguments->ca;
+    struct tls_context_options tls = {.ca_file = ca ? ca : run->options.config->tls_ca_file};
+    run->options.tls = tls_context_create(&tls, &run->error);
+    if (!run->options.tls)
+        return false;
+    struct io_loop *loop = io_loop_create(&loop_options, &run->error);
+    if (loop) {
+        io_spawn("probe", probe, run);
+        io_loop_run(loop);
+        io_loop_destroy(loop);
+    }
+    tls_context_unref(run->options.tls);
+    return run->is_done;
+}
+
+static void print_result(const struct run *run) {
+    struct buffer out;
+    buffer_init(&out, 1 << 20);
+    if (run->arguments->is_json) {
+        struct json_writer json;
+        json_begin(&json, &out);
+        probe_write_json(&run->result, &json);
+        buffer_append_char(&out, '\n');
+    } else {
+        const struct probe_paint paint = {.of_state = {cmd_colour(CMD_GREEN),
+                                                       cmd_colour(CMD_YELLOW), cmd_colour(CMD_RED),
+                                                       cmd_colour(CMD_DIM)},
+                                          .bold = cmd_colour(CMD_BOLD),
+                                          .plain = cmd_colour(CMD_PLAIN)};
+        probe_write_text(&run->result, &paint, &out);
+    }
+    fwrite(out.ptr, 1, out.len, stdout);
+    buffer_finish(&out);
+}
+
+static int run_probe(struct run *run) {
+    int status = CMD_WRONG_USE;
+    arena_init(&run->arena, PROBE_ARENA_BYTES_MAX);
+    if (read_arguments(run) && run_loop(run)) {
+        print_result(run);
+        status = probe_found_fault(&run->result) ? CMD_FAULT : CMD_WELL;
+    } else {
+        fprintf(stderr, "postrider probe: %s\n", run->error.text);
+    }
+    if (run->is_done)
+        probe_result_finish(&run->result);
+    config_unref(run->options.config);
+    arena_finish(&run->arena);
+    return status;
+}
+
+int cmd_probe(int argc, char **argv) {
+    struct arguments arguments = {.config = getenv("POSTRIDER_CONFIG")};
+    const struct cmd_option options[] = {{"config", 'c', &arguments.config, NULL},
+                                         {"from", 0, &arguments.from, NULL},
+                                         {"helo", 0, &arguments.helo, NULL},
+                                         {"sender", 0, &arguments.sender, NULL},
+                                         {"port", 0, &arguments.port, NULL},
+                                         {"tls", 0, &arguments.tls, NULL},
+                                         {"ca", 0, &arguments.ca, NULL},
+                                         {"resolver", 0, &arguments.resolver, NULL},
+                                         {"timeout", 0, &arguments.timeout, NULL},
+                                         {"json", 0, NULL, &arguments.is_json},
+                                         {"help", 'h', NULL, &arguments.wants_help},
+                                         {NULL, 0, NULL, NULL}};
+    int n = cmd_parse("probe", argc, argv, options);
+    if (n != 1 || arguments.wants_help) {
+        fputs(help, arguments.wants_help ? stdout : stderr);
+        return arguments.wants_help ? CMD_WELL : CMD_WRONG_USE;
+    }
+    struct run run = {.arguments = &arguments, .text = argv[0]};
+    log_set_level(LOG_LEVEL_ERROR);
+    return run_probe(&run);
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// The probe: why can mail not be delivered there? Experiments over talk, dns, tls and route, and
+// the reasoning from what they show to one cause. It leaves no mail behind: a session ends with
+// RSET and QUIT, MAIL and RCPT are said only for an address that the operator names.
+//
+// The cause comes from the same catalogue and the same SMTP client as the relay's, so a queued
+// failure and a probe say the same; more evidence may refine it (reasoning.c).
+#ifndef PROBE_PROBE_H
+#define PROBE_PROBE_H
+
+#include "catalog/catalog.h"
+#include "config/config.h"
+#include "dns/dns.h"
+#include "tls/tls.h"
+
+enum { PROBE_SOURCES_MAX = 2, PROBE_CONTROLS_MAX = 3, PROBE_ARENA_BYTES_MAX = 4 << 20 };
+
+// --- What to probe ------------------------------------------------------------------------------
+enum probe_kind {
+    PROBE_DOMAIN,   // "example.org": its way as the configuration has it, else its MX
+    PROBE_ADDRESS,  // "user@example.org": the same, and the envelope
+    PROBE_HOST,     // "mx.example.org:25", "192.0.2.1", "[2001:db8::1]:25"
+    PROBE_CONNECTOR // the name of a connector with smart hosts
+};
+struct probe_target {
+    enum probe_kind kind;
+    struct view text;      // as it was given
+    struct view domain;    // of domains and addresses
+    struct view recipient; // of addresses
+    const char *host;      // NULL for an address literal
+    struct address address;
+    uint16_t port; // zero: not said
+    const struct config_connector *connector;
+};
+// Views and names come from `arena`. False: `error` says what was meant.
+bool probe_target_parse(struct view text, const struct config *config, struct arena *arena,
+                        struct probe_target *target, struct error *error);
+
+// --- How ----------------------------------------------------------------------------------------
+struct probe_options {
+    struct config *config;
+    struct dns_resolver *resolver; // of the calling loop
+    struct tls_context *tls;
+    const struct address *own; // our listeners, as for a router
+    size_t n_own;
+    struct address sources[PROBE_SOURCES_MAX]; // to call from, one a family; NONE: as configured
+    struct view helo;                          // empty: as configured
+    struct view sender;                        // of MAIL
+    uint16_t port;                             // zero: as configured
+    bool has_tls;                              // `tls_demand` instead of the connector's
+    enum config_tls tls_demand;
+    int64_t timeout_ms; // for each answer; the whole run takes at most three times that
+};
+
+// --- What came out ------------------------------------------------------------------------------
+enum probe_state { PROBE_WELL, PROBE_WARNING, PROBE_FAULT, PROBE_NOT_REACHED };
+
+// A stretch of the road, or an experiment beside it.
+struct probe_step {
+    const char *name; // static: "dns", "connect", "ehlo-tls", ...
+    enum probe_state state;
+    bool is_beside;   // an experiment, not the road itself
+    int64_t began_ms; // since the start of the run
+    unsigned n_round_trips;
+    struct fact fact;
+    struct view host;
+    struct address peer;
+    struct view words; // what was seen, for people
+};
+
+struct probe_result {
+    const struct probe_target *target;
+    struct probe_step *steps;
+    size_t n_steps;
+    unsigned n_round_trips; // after one another
+    int64_t at_ms, elapsed_ms;
+    struct attempt attempt; // the conversation that decided
+    struct route *route;    // whose names the result points to
+    struct verdict verdict;
+};
+
+// What `result` points to lives in `arena` and until probe_result_finish.
+IO_WAITS void probe_run(const struct probe_options *options, const struct probe_target *target,
+                        struct arena *arena, struct probe_result *result);
+void probe_result_finish(struct probe_result *result);
+static inline bool probe_found_fault(const struct probe_result *result) {
+    return result->verdict.cause != CAUSE_NONE;
+}
+
+struct view probe_kind_word(enum probe_kind kind);
+struct view probe_state_word(enum probe_state state);
+// The object of docs/json.md: the verdict's members, and the steps.
+void probe_write_json(const struct probe_result *result, struct json_writer *json);
+// The road for people, one line a step, then the verdict, what to do, and the letter. `paint` gives
+// the terminal's escape sequence for a state ("" on anything else), `plain` ends it.
+struct probe_paint {
+    const char *of_state[PROBE_NOT_REACHED + 1];
+    const char *bold, *plain;
+};
+void probe_write_text(const struct probe_result *result, const struct probe_paint *paint,
+                      struct buffer *out);
+
+#endif

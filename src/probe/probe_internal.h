@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// A run of the probe.
+//
+//   target.c     what is meant by the words of the operator
+//   probe.c      the order of the experiments
+//   connect.c    every address, a few at a time
+//   session.c    one dialogue from the greeting to QUIT
+//   steps.c      the record of what was done
+//   reasoning.c  from evidence to the verdict; rules.inc and signs.inc are its tables
+//   show.c       the road, the verdict and the letter; JSON
+#ifndef PROBE_PROBE_INTERNAL_H
+#define PROBE_PROBE_INTERNAL_H
+
+#include "probe/probe.h"
+#include "route/route.h"
+#include "talk/talk.h"
+
+enum {
+    PROBE_STEPS_MAX = 96,
+    PROBE_WAYS_MAX = 16, // addresses that are called
+    PROBE_CALLS_AT_ONCE = 4,
+    PROBE_SESSIONS_MAX = 4, // conversations of tier 1: hosts are tried until one is well
+    PROBE_TEXT_BYTES_MAX = 600
+};
+
+// --- Evidence -----------------------------------------------------------------------------------
+// What an experiment can show. Each is yes, no, or was not found out.
+enum sign {
+    SIGN_NONE, // ends a list
+#define SIGN(name, words) SIGN_##name,
+#include "probe/signs.inc"
+#undef SIGN
+    SIGN_COUNT
+};
+enum answer { ANSWER_UNKNOWN, ANSWER_YES, ANSWER_NO };
+
+struct probe_signs {
+    enum answer is[SIGN_COUNT];
+    struct view words[SIGN_COUNT]; // what was seen; empty: the words of signs.inc
+};
+
+// An address of a host, and what became of a call to it.
+struct probe_way {
+    const struct route_host *host;
+    struct address address, source;
+    struct fact connect;      // NONE: not called
+    struct io_stream *stream; // of a call that stands, until a session takes it
+    int64_t rtt_us;           // zero: not known
+    bool had_session;
+    struct fact session; // how it ended
+};
+
+// One dialogue.
+struct probe_session {
+    struct talk *talk;
+    const struct probe_way *way;
+    struct fact fact;                     // the failure that ended it, or DONE
+    struct smtp_extensions before, after; // STARTTLS; names in the arena
+    bool has_before, has_after, used_helo;
+    struct tls_session tls;
+    bool saw_tls;
+    struct attempt attempt;
+};
+
+struct probe {
+    const struct probe_options *options;
+    const struct probe_target *target;
+    struct probe_result *result;
+    struct arena *arena;
+    io_time began, deadline;
+    struct config_connector *connector; // with what the options change; NULL: none takes it
+    struct config_smart_host smart_host;
+    struct address sources[PROBE_SOURCES_MAX];
+    struct route *route;
+    struct probe_way ways[PROBE_WAYS_MAX];
+    size_t n_ways, n_left_out;
+    size_t next_way;               // to be called
+    struct probe_session *session; // the one that the verdict is about; NULL: none
+    struct probe_signs signs;
+};
+
+// How long one wait may last that could last `limit_ms`.
+static inline int64_t probe_limit_ms(const struct probe *probe, int64_t limit_ms) {
+    return int64_min(limit_ms, probe->options->timeout_ms);
+}
+
+// --- steps.c ------------------------------------------------------------------------------------
+// Appends; never NULL (what does not fit is written over the last one). Copies the fact's text.
+struct probe_step *probe_step_add(struct probe *probe, const char *name, const struct fact *fact);
+void probe_step_words(struct probe *probe, struct probe_step *step, const char *format, ...)
+    PRINTF_LIKE(3, 4);
+struct view probe_keep(struct probe *probe, struct view text); // at most PROBE_TEXT_BYTES_MAX
+void probe_sign_set(struct probe *probe, enum sign sign, bool is_yes, const char *format, ...)
+    PRINTF_LIKE(4, 5);
+// "mx.example.org [192.0.2.1]:25"
+struct view probe_place(struct probe *probe, struct view host, const struct address *address);
+
+// --- connect.c ----------------------------------------------------------------------------------
+void probe_ways_init(struct probe *probe);
+IO_WAITS void probe_call_all(struct probe *probe);
+void probe_hang_up(struct probe *probe); // streams that no session took
+
+// --- session.c ----------------------------------------------------------------------------------
+// From an established way (a broken stream is called again) to QUIT.
+IO_WAITS void probe_session_run(struct probe *probe, struct probe_way *way,
+                                struct probe_session *session);
+
+// --- reasoning.c --------------------------------------------------------------------------------
+void probe_reason(struct probe *probe);
+const char *probe_sign_words(enum sign sign);
+
+#endif

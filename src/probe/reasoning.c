@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: Apache-2.0
+// From evidence to the verdict. The catalogue judges the fact that ended the conversation, as it
+// does for the relay. Then the signs that experiments gave are held against the table of rules
+// (rules.inc): proved, the rule's cause stands in its place; excluded, the verdict says what was
+// ruled out and how; what is neither stays a candidate.
+#include "probe/probe_internal.h"
+
+enum { RULE_OF_MAX = 24, RULE_SIGNS_MAX = 4 };
+
+struct rule {
+    enum cause cause;
+    unsigned sure_percent;
+    enum cause of[RULE_OF_MAX];
+    enum sign proved[RULE_SIGNS_MAX], supported[RULE_SIGNS_MAX], excluded[RULE_SIGNS_MAX];
+};
+
+static const struct rule rules[] = {
+#define OF(...)                                                                                    \
+    { __VA_ARGS__ }
+#define PROVED(...)                                                                                \
+    { __VA_ARGS__ }
+#define SUPPORTED(...)                                                                             \
+    { __VA_ARGS__ }
+#define EXCLUDED(...)                                                                              \
+    { __VA_ARGS__ }
+#define RULE(cause, sure, of, proved, supported, excluded)                                         \
+    {CAUSE_##cause, sure, of, proved, supported, excluded},
+#include "probe/rules.inc"
+#undef RULE
+#undef EXCLUDED
+#undef SUPPORTED
+#undef PROVED
+#undef OF
+};
+
+const char *probe_sign_words(enum sign sign) {
+    static const char *const words[SIGN_COUNT] = {
+        [SIGN_NONE] = "",
+#define SIGN(name, text) [SIGN_##name] = text,
+#include "probe/signs.inc"
+#undef SIGN
+    };
+    ASSERT((unsigned)sign < SIGN_COUNT && words[sign]);
+    return words[sign];
+}
+
+static struct view words_of(const struct probe *probe, enum sign sign) {
+    struct view seen = probe->signs.words[sign];
+    return seen.len ? seen : view_of(probe_sign_words(sign));
+}
+
+// --- Rules --------------------------------------------------------------------------------------
+static bool concerns(const struct rule *rule, enum cause cause) {
+    for (size_t i = 0; i < RULE_OF_MAX && rule->of[i] != CAUSE_NONE; i++)
+        if (rule->of[i] == cause)
+            return true;
+    return false;
+}
+
+static bool is_seen(const struct probe *probe, enum sign sign) {
+    return probe->signs.is[sign] == ANSWER_YES;
+}
+
+static enum sign first_seen(const struct probe *probe, const enum sign *signs) {
+    for (size_t i = 0; i < RULE_SIGNS_MAX && signs[i] != SIGN_NONE; i++)
+        if (is_seen(probe, signs[i]))
+            return signs[i];
+    return SIGN_NONE;
+}
+
+static bool is_proved(const struct probe *probe, const struct rule *rule) {
+    size_t n = 0;
+    for (; n < RULE_SIGNS_MAX && rule->proved[n] != SIGN_NONE; n++)
+        if (!is_seen(probe, rule->proved[n]))
+            return false;
+    return n > 0 && first_seen(probe, rule->excluded) == SIGN_NONE;
+}
+
+static const struct rule *find_proved(const struct probe *probe, enum cause cause) {
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++)
+        if (concerns(&rules[i], cause) && is_proved(probe, &rules[i]))
+            return &rules[i];
+    return NULL;
+}
+
+// --- The verdict's lists ------------------------------------------------------------------------
+static void add_line(struct view *lines, size_t *n, struct view line) {
+    for (size_t i = 0; i < *n; i++)
+        if (view_equals(lines[i], line))
+            return;
+    if (line.len && *n < VERDICT_LINES_MAX)
+        lines[(*n)++] = line;
+}
+
+static void add_evidence(struct probe *probe, enum sign sign) {
+    struct verdict *verdict = &probe->result->verdict;
+    if (sign != SIGN_NONE)
+        add_line(verdict->evidence, &verdict->n_evidence, words_of(probe, sign));
+}
+
+static void add_ruled_out(struct probe *probe, enum cause cause, enum sign sign) {
+    struct verdict *verdict = &probe->result->verdict;
+    struct view title = cause_info(cause)->title, words = words_of(probe, sign);
+    struct view line = arena_printf(probe->arena, "%.*s: %.*s", VIEW_ARG(title), VIEW_ARG(words));
+    add_line(verdict->ruled_out, &verdict->n_ruled_out, line);
+}
+
+static void drop_candidate(struct verdict *verdict, enum cause cause) {
+    size_t n_kept = 0;
+    for (size_t i = 0; i < verdict->n_candidates; i++)
+        if (verdict->candidates[i].cause != cause)
+            verdict->candidates[n_kept++] = verdict->candidates[i];
+    verdict->n_candidates = n_kept;
+}
+
+// A supported candidate comes first, with half of what proof would give at least.
+static void raise_candidate(struct verdict *verdict, const struct rule *rule) {
+    struct candidate raised = {.cause = rule->cause,
+                               .blame = cause_info(rule->cause)->blame,
+                               .confidence = rule->sure_percent / 200.0,
+                               .decide_by = cause_info(rule->cause)->proved_by};
+    for (size_t i = 0; i < verdict->n_candidates; i++)
+        if (verdict->candidates[i].cause == rule->cause)
+            raised.decide_by = verdict->candidates[i].decide_by;
+    drop_candidate(verdict, rule->cause);
+    if (verdict->n_candidates == VERDICT_CANDIDATES_MAX)
+        verdict->n_candidates--;
+    memmove(&verdict->candidates[1], &verdict->candidates[0],
+            verdict->n_candidates * sizeof(raised));
+    verdict->candidates[0] = raised;
+    verdict->n_candidates++;
+}
+
+static void warn(struct probe *probe, enum cause cause, struct view words) {
+    struct verdict *verdict = &probe->result->verdict;
+    for (size_t i = 0; i < verdict->n_warnings; i++)
+        if (verdict->warnings[i].cause == cause)
+            return;
+    if (cause == verdict->cause || verdict->n_warnings == VERDICT_CANDIDATES_MAX)
+        return;
+    verdict->warnings[verdict->n_warnings].cause = cause;
+    verdict->warnings[verdict->n_warnings++].summary = words;
+}
+
+// --- Applying the rules -------------------------------------------------------------------------
+// The other rules of the first cause: what they exclude, and what speaks for them.
+static void weigh_others(struct probe *probe, enum cause first) {
+    struct verdict *verdict = &probe->result->verdict;
+    for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+        const struct rule *rule = &rules[i];
+        enum sign against = first_seen(probe, rule->excluded);
+        enum sign speaks = first_seen(probe, rule->supported);
+        if (!concerns(rule, first) || rule->cause == verdict->cause || rule->cause == first)
+            continue;
+        if (against != SIGN_NONE) {
+            drop_candidate(verdict, rule->cause);
+            add_ruled_out(probe, rule->cause, against);
+        } else if (speaks != SIGN_NONE) {
+            add_evidence(probe, speaks);
+            raise_candidate(verdict, rule);
+        }
+    }
+}
+
+// "What it is. What happened."
+static void lead_with_cause(struct probe *probe) {
+    struct verdict *verdict = &probe->result->verdict;
+    struct view title = cause_info(verdict->cause)->title;
+    verdict->summary =
+        arena_printf(probe->arena, "%.*s. %.*s", VIEW_ARG(title), VIEW_ARG(verdict->summary));
+}
+
+static void refine(struct probe *probe, const struct fact *fact, const struct attempt *attempt) {
+    struct verdict *verdict = &probe->result->verdict;
+    enum cause first = verdict->cause;
+    const struct rule *rule = find_proved(probe, first);
+    if (rule && rule->cause != first) {
+        struct verdict_cause shown = {rule->cause, rule->sure_percent};
+        verdict_of_cause(shown, fact, attempt, probe->arena, verdict);
+        lead_with_cause(probe);
+    }
+    if (rule) {
+        verdict->confidence = rule->sure_percent / 100.0;
+        for (size_t i = 0; i < RULE_SIGNS_MAX; i++)
+            add_evidence(probe, rule->proved[i]);
+    }
+    weigh_others(probe, first);
+    if (is_seen(probe, SIGN_WAITED_LESS_THAN_RFC))
+        add_evidence(probe, SIGN_WAITED_LESS_THAN_RFC);
+}
+
+// --- Warnings: what is wrong and did not stop the mail
+// --------------------------------------------
+static void warn_of_certificate(struct probe *probe) {
+    const struct probe_session *session = probe->session;
+    if (session && session->saw_tls && probe->signs.is[SIGN_CERT_OF_HOST] == ANSWER_NO &&
+        session->tls.x509_verify == 0)
+        warn(probe, CAUSE_CERT_NAME,
+             arena_printf(probe->arena, "%.*s, not for %.*s; nothing demanded a check",
+                          VIEW_ARG(probe->signs.words[SIGN_CERT_OF_HOST]),
+                          VIEW_ARG(session->attempt.host)));
+}
+
+static bool is_unrouted(const struct fact *fact) {
+    return fact->kind == FACT_KIND_ERRNO && fact->icmp_type < 0 && fact->elapsed_ms < 50 &&
+           cause_of(fact) == CAUSE_NET_UNREACHABLE;
+}
+
+static bool has_working_sibling(const struct probe *probe, const struct probe_way *broken) {
+    for (size_t i = 0; i < probe->n_ways; i++)
+        if (probe->ways[i].host == broken->host && fact_is_ok(&probe->ways[i].connect))
+            return true;
+    return false;
+}
+
+// Addresses that failed beside others that work.
+static void warn_of_ways(struct probe *probe) {
+    for (size_t i = 0; i < probe->n_ways; i++) {
+        const struct probe_way *way = &probe->ways[i];
+        const struct fact *fact = way->had_session ? &way->session : &way->connect;
+        if (fact_is_ok(fact) || fact->kind == FACT_KIND_NONE || is_unrouted(fact) ||
+            fact->kind == FACT_KIND_LOCAL)
+            continue;
+        bool is_family = way->address.family == ADDRESS_IPV6 && has_working_sibling(probe, way);
+        struct view place = probe_place(probe, way->host->name, &way->address);
+        struct view clause = fact_describe(fact, probe->arena);
+        warn(probe, is_family ? CAUSE_V6_ONLY_BROKEN : CAUSE_ONE_MX_BROKEN,
+             arena_printf(probe->arena, "%.*s: %.*s; mail takes another address", VIEW_ARG(place),
+                          VIEW_ARG(clause)));
+    }
+    for (size_t i = 0; probe->route && i < probe->route->n_hosts; i++) {
+        const struct route_host *host = &probe->route->hosts[i];
+        if (!fact_is_ok(&host->fact) && host->n_addresses == 0)
+            warn(probe, CAUSE_ONE_MX_BROKEN,
+                 arena_printf(probe->arena, "%.*s cannot be used: %.*s; mail takes another host",
+                              VIEW_ARG(host->name),
+                              VIEW_ARG(fact_describe(&host->fact, probe->arena))));
+    }
+}
+
+// --- Which failure it is about
+// -------------------------------------------------------------------- As in deliver/: the one that
+// came furthest, of equal ones the last. A family that this machine has no route for counts only
+// where nothing else was tried.
+static const struct probe_way *furthest(const struct probe *probe) {
+    const struct probe_way *told = NULL;
+    for (int pass = 0; pass < 2 && !told; pass++)
+        for (size_t i = 0; i < probe->n_ways; i++) {
+            const struct probe_way *way = &probe->ways[i];
+            const struct fact *fact = way->had_session ? &way->session : &way->connect;
+            const struct fact *best =
+                told ? (told->had_session ? &told->session : &told->connect) : NULL;
+            bool is_failure = !fact_is_ok(fact) && fact->kind != FACT_KIND_NONE;
+            if (!is_failure || (pass == 0 && is_unrouted(fact)))
+                continue;
+            if (!best || best->stage <= fact->stage)
+                told = way;
+        }
+    return told;
+}
+
+static struct attempt attempt_of_call(const struct probe *probe, const struct probe_way *way) {
+    const struct config_connector *connector = probe->connector;
+    struct attempt attempt = {.at_ms = way->connect.at_ms,
+                              .elapsed_ms = way->connect.elapsed_ms,
+                              .connector = view_of(connector->name),
+                              .domain = probe->route->domain,
+                              .site = probe->route->site,
+                              .host = way->host->name,
+                              .peer = way->address,
+                              .source = way->source,
+                              .fact = way->connect};
+    attempt.helo = view_of(connector->helo ? connector->helo : probe->options->config->hostname);
+    return attempt;
+}
+
+static struct attempt attempt_of_route(const struct probe *probe) {
+    return (struct attempt){.at_ms = probe->result->at_ms,
+                            .connector = view_of(probe->connector ? probe->connector->name : NULL),
+                            .domain = probe->route->domain,
+                            .site = probe->route->site,
+                            .fact = probe->route->fact};
+}
+
+static void read_signs(struct probe *probe) {
+    const struct probe_session *session = probe->session;
+    if (!session || !session->has_before)
+        return;
+    probe_sign_set(probe, SIGN_EHLO_MASKED, session->before.n_masked > 0,
+                   "%u keywords of the EHLO reply are overwritten with X",
+                   session->before.n_masked);
+}
+
+static void say_well(struct probe *probe) {
+    struct verdict *verdict = &probe->result->verdict;
+    const struct attempt *attempt = &probe->session->attempt;
+    struct view place = probe_place(probe, attempt->host, &attempt->peer);
+    bool has_rcpt = probe->target->recipient.len > 0;
+    verdict->outcome = OUTCOME_UNKNOWN; // no message was sent
+    verdict->confidence = 1;
+    verdict->summary =
+        arena_printf(probe->arena, "Nothing wrong: %.*s %s%.*s%s.", VIEW_ARG(place),
+                     has_rcpt ? "would take mail for " : "greets us and is ready for mail",
+                     VIEW_ARG(probe->target->recipient), attempt->tls.len ? ", encrypted" : "");
+}
+
+void probe_reason(struct probe *probe) {
+    struct probe_result *result = probe->result;
+    const struct probe_way *way = furthest(probe);
+    ASSERT(probe->route != NULL);
+    if (probe->session)
+        result->attempt = probe->session->attempt;
+    else if (!fact_is_ok(&probe->route->fact) || !way)
+        result->attempt = attempt_of_route(probe);
+    else
+        result->attempt = attempt_of_call(probe, way);
+    read_signs(probe);
+    struct fact *fact = &result->attempt.fact;
+    verdict_of_fact(fact, &result->attempt, false, probe->arena, &result->verdict);
+    if (fact_is_ok(fact)) {
+        say_well(probe);
+        warn_of_ways(probe);
+    } else {
+        refine(probe, fact, &result->attempt);
+    }
+    warn_of_certificate(probe);
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+// The road as a drawing of one line a step, then the verdict and the letter to the other side; the
+// same as JSON.
+#include "base/units.h"
+#include "probe/probe_internal.h"
+
+// --- JSON
+// -----------------------------------------------------------------------------------------
+static void put_known(struct json_writer *json, const char *key, int64_t value, int64_t nothing) {
+    if (value != nothing)
+        json_put_int(json, key, value);
+}
+
+static void put_numbers(struct json_writer *json, const struct fact *fact) {
+    put_known(json, "errno", fact->sys_errno, 0);
+    put_known(json, "icmp_type", fact->icmp_type, -1);
+    put_known(json, "icmp_code", fact->icmp_code, -1);
+    put_known(json, "dns_rcode", fact->dns_rcode, -1);
+    put_known(json, "dns_ede", fact->dns_ede, -1);
+    put_known(json, "tls_alert", fact->tls_alert, -1);
+    put_known(json, "x509_verify", fact->x509_verify, 0);
+    put_known(json, "reply_code", fact->reply_code, 0);
+    put_known(json, "bytes_sent", fact->bytes_sent, 0);
+    put_known(json, "bytes_received", fact->bytes_received, 0);
+    put_known(json, "limit_ms", fact->limit_ms, 0);
+}
+
+static void put_step(struct json_writer *json, const struct probe_step *step,
+                     const struct attempt *attempt) {
+    char address[ADDRESS_TEXT_SIZE];
+    size_t len = 0;
+    if (step->peer.family != ADDRESS_NONE)
+        len = address_format(&step->peer, address, sizeof(address));
+    json_object_begin(json);
+    json_put_string(json, "step", view_of(step->name));
+    json_put_string(json, "state", probe_state_word(step->state));
+    json_put_bool(json, "beside", step->is_beside);
+    json_put_int(json, "began_ms", step->began_ms);
+    json_put_int(json, "elapsed_ms", step->fact.elapsed_ms);
+    json_put_string(json, "stage", fact_stage_word(step->fact.stage));
+    json_put_string(json, "kind", fact_kind_word(step->fact.kind));
+    json_put_string(json, "cause", cause_info(cause_of_attempt(&step->fact, attempt))->id);
+    json_put_string(json, "host", step->host);
+    json_put_string(json, "address", view_from(address, len));
+    if (step->peer.port)
+        json_put_int(json, "port", step->peer.port);
+    else
+        json_put_null(json, "port");
+    put_numbers(json, &step->fact);
+    json_put_string(json, "seen", step->words);
+    json_object_end(json);
+}
+
+static void put_letter(struct json_writer *json, const struct verdict *verdict) {
+    struct buffer letter;
+    buffer_init(&letter, 64 << 10);
+    bool has_letter = verdict->cause != CAUSE_NONE && verdict_write_letter(verdict, &letter);
+    json_put_string(json, "letter", has_letter ? buffer_view(&letter) : VIEW_NONE);
+    buffer_finish(&letter);
+}
+
+void probe_write_json(const struct probe_result *result, struct json_writer *json) {
+    json_object_begin(json);
+    json_put_string(json, "target", result->target->text);
+    json_put_string(json, "target_kind", probe_kind_word(result->target->kind));
+    json_put_bool(json, "well", !probe_found_fault(result));
+    json_put_int(json, "run_ms", result->elapsed_ms);
+    json_put_int(json, "round_trips", result->n_round_trips);
+    verdict_write_json_members(&result->verdict, json);
+    json_key(json, "steps");
+    json_array_begin(json);
+    for (size_t i = 0; i < result->n_steps; i++)
+        put_step(json, &result->steps[i], &result->attempt);
+    json_array_end(json);
+    put_letter(json, &result->verdict);
+    json_object_end(json);
+}
+
+// --- The road
+// -------------------------------------------------------------------------------------
+enum { WORDS_COLUMNS = 74, NAME_COLUMNS = 9 };
+
+// Controls become blanks: what a peer said must not reach a terminal as a command.
+static void put_plain(struct buffer *out, struct view text) {
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        buffer_append_char(out, c < 0x20 || c >= 0x7f ? ' ' : (char)c);
+    }
+}
+
+static const char *mark_of(const struct probe_step *step) {
+    static const char *const marks[] = {"|", "!", "X", "."};
+    return step->is_beside && step->state == PROBE_WELL ? "+" : marks[step->state];
+}
+
+static void put_words(struct buffer *out, struct view words) {
+    struct view head = view_take(words, WORDS_COLUMNS);
+    put_plain(out, head);
+    if (head.len < words.len)
+        buffer_append_view(out, VIEW("..."));
+}
+
+static void put_step_line(const struct probe_step *step, const struct probe_paint *paint,
+                          struct buffer *out) {
+    buffer_printf(out, "  %s%s%s %-*s %6lld ms  ", paint->of_state[step->state], mark_of(step),
+                  paint->plain, NAME_COLUMNS, step->name, (long long)step->fact.elapsed_ms);
+    put_words(out, step->words);
+    buffer_append_char(out, '\n');
+    // A long list of keywords or hosts goes on below.
+    struct view rest = view_skip(step->words, WORDS_COLUMNS);
+    if (rest.len && step->state != PROBE_WELL) {
+        buffer_printf(out, "  %*s", NAME_COLUMNS + 13, "");
+        put_words(out, rest);
+        buffer_append_char(out, '\n');
+    }
+}
+
+// The stages that lie behind the break.
+static void put_rest_of_road(const struct probe_result *result, const struct probe_paint *paint,
+                             struct buffer *out) {
+    static const enum fact_stage road[] = {FACT_STAGE_DNS,  FACT_STAGE_CONNECT, FACT_STAGE_GREETING,
+                                           FACT_STAGE_EHLO, FACT_STAGE_MAIL,    FACT_STAGE_RCPT};
+    if (!probe_found_fault(result))
+        return;
+    for (size_t i = 0; i < ARRAY_LEN(road); i++) {
+        bool is_envelope = road[i] >= FACT_STAGE_MAIL && result->target->recipient.len == 0;
+        if (road[i] > result->verdict.stage && !is_envelope)
+            buffer_printf(out, "  %s. %.*s%s\n", paint->of_state[PROBE_NOT_REACHED],
+                          VIEW_ARG(fact_stage_word(road[i])), paint->plain);
+    }
+}
+
+static void put_warnings(const struct verdict *verdict, const struct probe_paint *paint,
+                         struct buffer *out) {
+    for (size_t i = 0; i < verdict->n_warnings; i++) {
+        buffer_printf(out, "%sWarning%s ", paint->of_state[PROBE_WARNING], paint->plain);
+        put_plain(out, verdict->warnings[i].summary);
+        buffer_printf(out, " (%.*s)\n", VIEW_ARG(cause_info(verdict->warnings[i].cause)->id));
+    }
+}
+
+static void put_well(const struct probe_result *result, const struct probe_paint *paint,
+                     struct buffer *out) {
+    buffer_printf(out, "%s", paint->bold);
+    put_plain(out, result->verdict.summary);
+    buffer_printf(out, "%s\n", paint->plain);
+    put_warnings(&result->verdict, paint, out);
+}
+
+static void put_fault(const struct probe_result *result, const struct probe_paint *paint,
+                      struct buffer *out) {
+    struct buffer letter;
+    buffer_printf(out, "%s", paint->bold);
+    struct buffer text;
+    buffer_init(&text, 256 << 10);
+    verdict_write_text(&result->verdict, &text);
+    struct view rest = buffer_view(&text), line = VIEW_NONE;
+    view_split(&rest, '\n', &line);
+    buffer_append_view(out, line);
+    buffer_printf(out, "%s\n", paint->plain);
+    buffer_append_view(out, rest);
+    buffer_finish(&text);
+    buffer_init(&letter, 64 << 10);
+    if (verdict_write_letter(&result->verdict, &letter)) {
+        buffer_printf(out, "\n%sTo send to the other side:%s\n\n", paint->bold, paint->plain);
+        buffer_append_view(out, buffer_view(&letter));
+    }
+    buffer_finish(&letter);
+}
+
+void probe_write_text(const struct probe_result *result, const struct probe_paint *paint,
+                      struct buffer *out) {
+    buffer_printf(out, "%sThe road to %.*s%s\n\n", paint->bold, VIEW_ARG(result->target->text),
+                  paint->plain);
+    for (size_t i = 0; i < result->n_steps; i++)
+        put_step_line(&result->steps[i], paint, out);
+    put_rest_of_road(result, paint, out);
+    buffer_printf(out, "    %u round trips, %lld ms\n\n", result->n_round_trips,
+                  (long long)result->elapsed_ms);
+    if (probe_found_fault(result))
+        put_fault(result, paint, out);
+    else
+        put_well(result, paint, out);
+}
