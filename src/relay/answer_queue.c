@@ -113,7 +113,8 @@ bool relay_answer_lanes(struct relay *relay, const struct relay_ask *ask, struct
          lane = schedule_next_lane(relay->schedule, lane)) {
         struct schedule_lane_info info;
         schedule_lane(relay->schedule, lane, io_now(), &info);
-        if ((info.n_rcpts == 0 && info.backoff.rounds == 0) || n++ >= limit)
+        bool is_empty = info.n_rcpts == 0 && (info.backoff.rounds == 0 || info.n_domains == 0);
+        if (is_empty || n++ >= limit)
             continue;
         struct arena_mark mark = arena_mark(&arena);
         json_object_begin(json);

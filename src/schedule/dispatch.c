@@ -31,12 +31,12 @@ bool slots_are_pressed(const struct schedule *s) {
 // Domains whose route is too old leave the lane before anything is sent their way. False: the lane
 // went with its last one.
 static bool drop_stale(struct schedule *s, uint32_t number) {
-    const struct lane *lane = lane_at(s, number);
+    struct lane *lane = lane_at(s, number);
     while (lane->key != NULL && !list_is_empty(&lane->ring)) {
         struct domain *domain = CONTAINER_OF(lane->ring.next, struct domain, queue);
         if (!domain_is_stale(s, domain))
             return true;
-        domain_set_phase(s, domain, PHASE_QUEUED);
+        lane_drop_stale(s, lane, domain);
     }
     return lane->key != NULL;
 }

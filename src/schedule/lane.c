@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+enum { LANE_KEPT_MS = 10 * 60 * 1000 }; // for domains that are routed anew
+
 uint32_t schedule_lane_find(const struct schedule *s, struct view key) {
     uint64_t hash = hash_bytes_keyed(s->hash_key, key, false);
     for (uint32_t at = index_first(&s->by_lane, hash); at != 0; at = index_next(&s->by_lane, at)) {
@@ -53,7 +55,7 @@ uint32_t lane_intern(struct schedule *s, const struct schedule_routed *routed, b
     return lane->number;
 }
 
-void lane_free(struct schedule *s, struct lane *lane) {
+static void lane_free(struct schedule *s, struct lane *lane) {
     ASSERT(lane->n_domains == 0 && lane->n_sessions == 0);
     if (s->options.lane_gone != NULL)
         s->options.lane_gone(s->options.arg, lane->number, view_from(lane->key, lane->key_len));
@@ -66,12 +68,36 @@ void lane_free(struct schedule *s, struct lane *lane) {
 }
 
 void lane_maybe_free(struct schedule *s, struct lane *lane) {
-    if (lane->n_domains == 0 && lane->n_sessions == 0)
+    if (lane->n_domains == 0 && lane->n_sessions == 0 && lane->kept_until <= s->now)
         lane_free(s, lane);
+}
+
+// A route that is too old is looked up anew and mostly leads back here. The back-off must not end
+// with the route's TTL: the lane outlives its last domain for a while.
+void lane_drop_stale(struct schedule *s, struct lane *lane, struct domain *domain) {
+    bool is_by_age = domain->generation >= s->options.settings.generation;
+    ASSERT(domain->lane == lane->number);
+    if (is_by_age && lane->backoff.rounds > 0) {
+        lane->kept_until = s->now + LANE_KEPT_MS;
+        lane->kept_generation = (int64_t)s->options.settings.generation;
+        lane_wake_at(s, lane, lane->kept_until);
+    }
+    domain_set_phase(s, domain, PHASE_QUEUED);
+}
+
+// Not what was kept under another configuration: a new one may be the cure.
+static void end_keeping(struct schedule *s, struct lane *lane) {
+    bool is_outdated = lane->kept_generation < (int64_t)s->options.settings.generation;
+    if (lane->kept_until != 0 && is_outdated && lane->n_sessions == 0) {
+        lane->backoff = (struct schedule_backoff){0};
+        lane_set_class(s, lane, CLASS_NEW);
+    }
+    lane->kept_until = 0;
 }
 
 void lane_attach(struct schedule *s, struct lane *lane, struct domain *domain) {
     ASSERT(domain->phase == PHASE_IDLE && !list_is_linked(&domain->of_lane));
+    end_keeping(s, lane);
     domain->phase = PHASE_LANE;
     domain->lane = lane->number;
     domain->lane_hash = lane->hash;
@@ -140,6 +166,12 @@ void lane_wake_at(struct schedule *s, struct lane *lane, io_time at) {
 }
 
 void lane_fire(struct schedule *s, struct lane *lane) {
+    if (lane->n_domains == 0 && lane->n_sessions == 0) {
+        if (lane->kept_until > s->now)
+            lane_wake_at(s, lane, lane->kept_until);
+        lane_maybe_free(s, lane);
+        return;
+    }
     if (lane->n_ready > 0)
         lane_want(s, lane);
     if (lane->class != CLASS_GOOD || lane->n_sessions == lane->n_warm)

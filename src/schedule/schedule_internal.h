@@ -2,12 +2,11 @@
 // The scheduler's state, shared by its files. Private to schedule/.
 //
 // Invariants
-//  S1  A recipient is in exactly one of: its domain's fresh, retry, held or out chain, or the
-//  wheel. S2  A domain is in exactly one phase; READY recipients of a domain in PHASE_LANE are
-//  counted in its lane. S3  n_sessions of all lanes is the number of slots in use; by class, too.
-//  S4  A domain with ready recipients is in one queue: routing's, its lane's ring, or the failing
-//  one, or
-//      its back-off timer is set.
+//  S1  A recipient is in exactly one of: its domain's fresh, retry, held or out chain, the wheel.
+//  S2  A domain is in exactly one phase; its lane counts its READY recipients in PHASE_LANE.
+//  S3  n_sessions of all lanes is the number of slots in use; by class, too.
+//  S4  A domain with ready recipients is in routing's queue, its lane's ring, or the failing one,
+//      or its back-off timer is set.
 #ifndef SCHEDULE_INTERNAL_H
 #define SCHEDULE_INTERNAL_H
 #include "base/hash.h"
@@ -123,6 +122,7 @@ struct lane {
     io_time last_success, last_failure, last_round; // zero: never
     int64_t rate_due_us;                            // when the next transaction is due at the rate
     struct heap_node timer;
+    int64_t kept_until, kept_generation; // while its domains are routed anew; zero: not so
 };
 
 enum session_state { SESSION_OPENING, SESSION_BUSY, SESSION_WARM, SESSION_WOKEN, SESSION_ENDING };
@@ -273,7 +273,7 @@ unsigned lane_limit(const struct lane *lane);
 io_time lane_rate_until(const struct schedule *s, const struct lane *lane); // zero: free now
 void lane_failed(struct schedule *s, struct lane *lane, bool is_local);
 void lane_maybe_free(struct schedule *s, struct lane *lane);
-void lane_free(struct schedule *s, struct lane *lane);
+void lane_drop_stale(struct schedule *s, struct lane *lane, struct domain *domain);
 // dispatch.c
 size_t dispatch_some(struct schedule *s, struct schedule_action *actions, size_t max);
 bool slots_allow(const struct schedule *s, enum lane_class class);

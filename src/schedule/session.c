@@ -110,7 +110,7 @@ static bool take_one(struct schedule *s, struct lane *lane,
     while (!list_is_empty(&lane->ring)) {
         struct domain *domain = CONTAINER_OF(lane->ring.next, struct domain, queue);
         if (domain_is_stale(s, domain)) {
-            domain_set_phase(s, domain, PHASE_QUEUED);
+            lane_drop_stale(s, lane, domain);
             continue; // the lane stays: this session is on it
         }
         list_remove(&domain->queue);

@@ -100,6 +100,49 @@ static void a_stale_route_is_asked_for_again(void **state) {
     assert_int_equal(world.n_routes, 0);
 }
 
+static uint32_t fail_once(struct world *world) {
+    uint32_t session = world_action(world, SCHEDULE_ACT_OPEN, 0).session;
+    world_pass(world, 5 * MINUTE); // longer than the route is good for
+    world_end(world, session, SCHEDULE_SESSION_FAILED);
+    world_step(world);
+    assert_int_equal(world_count(world, SCHEDULE_ACT_OPEN), 0);
+    assert_int_equal(world_count(world, SCHEDULE_ACT_ROUTE), 1);
+    struct schedule_lane_info info;
+    uint32_t lane = schedule_next_lane(world->schedule, 0);
+    schedule_lane(world->schedule, lane, world->now, &info);
+    world_pass(world, info.backoff.until - world->now);
+    world_step(world); // stale again: routed, then tried
+    assert_int_equal(world_count(world, SCHEDULE_ACT_OPEN), 1);
+    return info.backoff.rounds;
+}
+
+// Else a host with short-lived records would be tried without a pause, and never reported.
+static void back_off_outlives_the_route(void **state) {
+    struct world world;
+    world_init(&world, 4);
+    world.route_life_ms = MINUTE;
+    uint32_t rcpt = world_rcpt(&world, world_add(&world, "a.site"));
+    world_step(&world);
+    for (unsigned round = 1; round <= 4; round++)
+        assert_int_equal(fail_once(&world), round);
+    // A route to somewhere else is tried at once, and the old lane goes after a while.
+    uint32_t session = world_action(&world, SCHEDULE_ACT_OPEN, 0).session;
+    world_pass(&world, 5 * MINUTE);
+    world_end(&world, session, SCHEDULE_SESSION_FAILED);
+    world.routes_itself = false;
+    world_step(&world);
+    world_route_to(&world, world_action(&world, SCHEDULE_ACT_ROUTE, 0).domain, "elsewhere");
+    assert_int_equal(schedule_counts(world.schedule).lanes, 2);
+    world_step(&world);
+    session = world_action(&world, SCHEDULE_ACT_OPEN, 0).session;
+    world_take(&world, session, taken, 1);
+    assert_int_equal(taken[0].rcpts[0], rcpt);
+    world_pass(&world, 11 * MINUTE);
+    world_step(&world);
+    assert_int_equal(schedule_counts(world.schedule).lanes, 1);
+    world_finish(&world);
+}
+
 static void unused_routes_are_forgotten(void **state) {
     struct world world;
     world_init(&world, 4);
@@ -233,6 +276,7 @@ int main(void) {
         cmocka_unit_test(routing_is_bounded_and_backs_off),
         cmocka_unit_test(a_domain_that_is_refused_leaves),
         cmocka_unit_test(a_stale_route_is_asked_for_again),
+        cmocka_unit_test(back_off_outlives_the_route),
         cmocka_unit_test(unused_routes_are_forgotten),
         cmocka_unit_test(a_new_configuration_frees_mail),
         cmocka_unit_test(an_operator_retries_a_lane),
