@@ -61,6 +61,7 @@ struct config_connector {
     const char *username;      // NULL: no AUTH
     const char *password_file; // read at load; the password is never printed
     const char *password;
+    int64_t password_changed_ns; // of its file: tells a new password without knowing it
     unsigned max_connections, max_messages_per_connection;
     uint64_t rate_events; // zero: no limit
     int64_t rate_period_ms;

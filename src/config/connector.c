@@ -84,8 +84,9 @@ static bool read_first_line(int descriptor, char *out, size_t size) {
 }
 
 // Readable by nobody but its owner, else a secret of another server lies open on this machine.
-static bool check_password_file(struct config_reader *reader, unsigned line, const char *path,
-                                int descriptor) {
+static bool check_password_file(struct config_reader *reader, unsigned line,
+                                struct config_connector *connector, int descriptor) {
+    const char *path = connector->password_file;
     struct stat status;
     if (fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
         config_problem(reader->problems, line, "password_file: %s is no regular file", path);
@@ -97,6 +98,8 @@ static bool check_password_file(struct config_reader *reader, unsigned line, con
                        (unsigned)status.st_mode & 07777, path);
         return false;
     }
+    connector->password_changed_ns =
+        (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
     return true;
 }
 
@@ -111,7 +114,7 @@ static void read_password(struct config_reader *reader, unsigned line,
                        strerrordesc_np(errno));
         return;
     }
-    if (check_password_file(reader, line, path, descriptor)) {
+    if (check_password_file(reader, line, connector, descriptor)) {
         if (!read_first_line(descriptor, text, sizeof(text)))
             config_problem(reader->problems, line, "password_file: %s cannot be read: %s", path,
                            strerrordesc_np(errno));

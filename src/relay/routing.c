@@ -37,7 +37,7 @@ static void describe_way(struct buffer *key, const struct config_connector *conn
     key_word(key, connector->tls_domain);
     key_word(key, connector->helo);
     key_word(key, connector->username);
-    key_word(key, connector->password);
+    buffer_printf(key, "%lld ", (long long)connector->password_changed_ns);
 }
 
 // Where the recipient's domain is the name in the certificate, domains cannot share a connection.
@@ -53,7 +53,7 @@ static void write_key(struct buffer *key, const struct route *route) {
     buffer_append_view(key, view_of(route->connector->name));
     buffer_append_char(key, '\n');
     buffer_append_view(key, route->site);
-    // A hash: the key is stored, and what it is made of holds a password.
+    // A hash: the key is stored, and what it is made of may be long.
     buffer_printf(key, "\n%016llx", (unsigned long long)view_hash(buffer_view(&way)));
     if (domain_is_policy(route->connector)) {
         buffer_append_char(key, ' ');

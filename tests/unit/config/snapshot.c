@@ -116,6 +116,22 @@ static void every_key_reaches_its_field(void **state) {
     config_unref(config);
 }
 
+// A lane begins anew with a new password: that there is one is told by its file.
+static void a_new_password_shows(void **state) {
+    (void)state;
+    struct config *before = load_everything(), *same = load_everything();
+    struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}, {.tv_sec = 1000000, .tv_nsec = 7}};
+    assert_int_equal(utimensat(AT_FDCWD, password_path, times, 0), 0);
+    struct config *after = load_everything();
+    int64_t changed_ns = config_connector_named(after, VIEW("partner"))->password_changed_ns;
+    assert_int_equal(changed_ns, 1000000LL * 1000000000 + 7);
+    assert_int_equal(config_connector_named(before, VIEW("partner"))->password_changed_ns,
+                     config_connector_named(same, VIEW("partner"))->password_changed_ns);
+    config_unref(before);
+    config_unref(same);
+    config_unref(after);
+}
+
 static void every_connector_key_reaches_its_field(void **state) {
     (void)state;
     struct config *config = load_everything();
@@ -361,6 +377,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key_reaches_its_field),
         cmocka_unit_test(every_connector_key_reaches_its_field),
+        cmocka_unit_test(a_new_password_shows),
         cmocka_unit_test(no_file_is_a_working_configuration),
         cmocka_unit_test(sections_that_are_left_out_have_their_default),
         cmocka_unit_test(what_is_left_out_fits_what_is_said),
