@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Two commands carry a newcomer: `make run` and `make test`. The rest is for people who work here.
-.PHONY: help build run test unit sim crash system lab tidy asan tsan fuzz-smoke corpus bench format install clean
+.PHONY: help build run test unit sim crash system lab tidy asan tsan valgrind fuzz-smoke corpus bench format install clean
 
 BUILD ?= build
 SEEDS ?= 300
@@ -16,6 +16,7 @@ help:
 	@echo "make lab         an internet of its own with every fault (root); LAB='--only NAME' for one"
 	@echo "make bench       relay and queue figures beside Postfix"
 	@echo "make asan tsan   the tests under AddressSanitizer and UBSan, under ThreadSanitizer"
+	@echo "make valgrind    the program under valgrind, with real mail"
 	@echo "make fuzz-smoke  every fuzz target for a short while"
 	@echo "make corpus CORPUS=DIR   bounces of a folder against its labels.json"
 	@echo "make tidy        layers, sizes, banned calls; make format: clang-format"
@@ -60,17 +61,26 @@ lab: build-test/build.ninja
 tidy:
 	@python3 tools/tidy.py
 
+# The simulated crashes of the spool are many; under a sanitizer some of them do.
 build-asan/build.ninja:
 	@meson setup -Db_sanitize=address,undefined -Db_lundef=false build-asan >/dev/null
 asan: build-asan/build.ninja
 	@ninja -C build-asan
-	@ASAN_OPTIONS=detect_stack_use_after_return=0 meson test -C build-asan --no-rebuild --print-errorlogs --timeout-multiplier 4
+	@SPOOL_SEEDS=20 ASAN_OPTIONS=detect_stack_use_after_return=0 \
+	    meson test -C build-asan --no-rebuild --print-errorlogs --quiet --timeout-multiplier 4
 
 build-tsan/build.ninja:
-	@CC=clang meson setup -Db_sanitize=thread -Db_lundef=false build-tsan >/dev/null
+	@CC=clang meson setup -Dbench=true -Db_sanitize=thread -Db_lundef=false build-tsan >/dev/null
 tsan: build-tsan/build.ninja
 	@ninja -C build-tsan
-	@meson test -C build-tsan --no-rebuild --print-errorlogs --suite unit --timeout-multiplier 8
+	@SPOOL_SEEDS=5 meson test -C build-tsan --no-rebuild --print-errorlogs --quiet --suite unit --timeout-multiplier 8
+	@tools/watched tsan python3 tests/crash/kill_loop.py build-tsan/postrider 3
+	@tools/watched tsan python3 tests/system/run.py build-tsan/postrider test_first_mile test_tls
+
+# The program itself under valgrind, with real mail.
+valgrind: build-test/build.ninja
+	@ninja -C build-test
+	@tools/watched valgrind python3 tests/system/run.py tools/valgrind_postrider test_first_mile
 
 build-fuzz/build.ninja:
 	@CC=clang meson setup -Dfuzz=true -Dtests=false -Db_sanitize=address,undefined -Db_lundef=false build-fuzz >/dev/null
