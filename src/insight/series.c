@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: Apache-2.0
+// The failures of a place and when they become an incident: a scan over the latest points for the
+// moment since when failures are much more frequent than is normal there (the log-likelihood ratio
+// of two shares). Failures that were there before, however many, are what is normal.
+#include "insight/insight_internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { PRIOR_WEIGHT = 50 }; // tries for which the family's floor stands
+
+static struct point *point_at(const struct series *series, size_t i) {
+    return &series->points[(series->first_point + i) % series->points_size];
+}
+
+void series_free(struct insight *insight, struct series *series) {
+    if (series->open)
+        series->place->n_open--;
+    if (series->everything)
+        series->place->n_struck--;
+    series->place->n_series--;
+    list_remove(&series->node);
+    list_remove(&series->of);
+    proof_finish(&series->proof);
+    free(series->points);
+    free(series);
+    insight->n_series--;
+}
+
+static struct series *find(const struct place *place, enum cause family) {
+    LIST_FOR_EACH (node, &place->series) {
+        struct series *series = CONTAINER_OF(node, struct series, of);
+        if (series->family == family)
+            return series;
+    }
+    return NULL;
+}
+
+// The one that has been quiet for longest and has no open trouble; `among` is the whole list.
+static void drop_one(struct insight *insight, const struct list *among, bool is_global) {
+    struct series *oldest = NULL;
+    LIST_FOR_EACH (node, among) {
+        struct series *series = is_global ? CONTAINER_OF(node, struct series, node)
+                                          : CONTAINER_OF(node, struct series, of);
+        if (!series->open && (!oldest || series->last_ms < oldest->last_ms))
+            oldest = series;
+        if (oldest && is_global)
+            break; // the list is in that order
+    }
+    if (!oldest)
+        oldest = is_global ? CONTAINER_OF(among->next, struct series, node)
+                           : CONTAINER_OF(among->next, struct series, of);
+    series_free(insight, oldest);
+    insight->n_series_dropped++;
+}
+
+static struct series *series_get(struct insight *insight, struct place *place, enum cause family) {
+    struct series *series = find(place, family);
+    if (series) {
+        list_remove(&series->node);
+        list_append(&insight->series, &series->node);
+        return series;
+    }
+    if (place->n_series == SERIES_OF_PLACE_MAX)
+        drop_one(insight, &place->series, false);
+    if (insight->n_series == SERIES_MAX)
+        drop_one(insight, &insight->series, true);
+    series = mem_alloc_zero(sizeof(*series));
+    series->place = place;
+    series->family = family;
+    list_init(&series->node);
+    list_init(&series->of);
+    list_append(&insight->series, &series->node);
+    list_append(&place->series, &series->of);
+    place->n_series++;
+    insight->n_series++;
+    return series;
+}
+
+// --- Points --------------------------------------------------------------------------------------
+static bool is_known(const struct series *series, uint64_t message) {
+    if (message == 0)
+        return false;
+    for (size_t i = 0; i < series->n_points; i++)
+        if (point_at(series, i)->message == message)
+            return true;
+    return false;
+}
+
+static void grow_points(struct series *series) {
+    size_t size = series->points_size ? size_min(2U * series->points_size, SERIES_POINTS_MAX) : 3;
+    struct point *points = mem_alloc(size * sizeof(*points));
+    for (size_t i = 0; i < series->n_points; i++)
+        points[i] = *point_at(series, i);
+    free(series->points);
+    series->points = points;
+    series->points_size = (uint8_t)size;
+    series->first_point = 0;
+}
+
+static void add_point(struct insight *insight, struct series *series,
+                      const struct insight_event *event) {
+    struct point *last = series->n_points ? point_at(series, series->n_points - 1U) : NULL;
+    bool is_dense = series->n_points >= SERIES_POINTS_MAX / 2;
+    if (last && is_dense && event->at_ms - last->at_ms < POINT_MS && last->weight < UINT16_MAX &&
+        last->n_successes == series->place->n_successes) {
+        last->weight++;
+        series->n_failed++;
+        return;
+    }
+    if (series->n_points == series->points_size && series->points_size < SERIES_POINTS_MAX)
+        grow_points(series);
+    if (series->n_points == SERIES_POINTS_MAX) {
+        series->first_point = (uint8_t)((series->first_point + 1) % SERIES_POINTS_MAX);
+        series->n_points--;
+    }
+    *point_at(series, series->n_points++) =
+        (struct point){.at_ms = event->at_ms,
+                       .arrived_ms = event->arrived_ms,
+                       .message = event->message,
+                       .recipient = event->recipient,
+                       .sender = event->sender,
+                       .n_successes = series->place->n_successes,
+                       .n_failed = series->n_failed,
+                       .line = event->line_number,
+                       .file = insight->file,
+                       .weight = 1};
+    series->n_failed++;
+}
+
+// --- The scan ------------------------------------------------------------------------------------
+struct scan {
+    size_t at;    // the point with which it begins
+    double score; // log-likelihood ratio
+    double share, normal;
+};
+
+static double normal_at(const struct point *point, double floor) {
+    double normal = ((double)point->n_failed + floor * PRIOR_WEIGHT) /
+                    ((double)(point->n_failed + point->n_successes) + PRIOR_WEIGHT);
+    return fmin(0.5, fmax(normal, floor));
+}
+
+static void score_from(const struct series *series, size_t at, double floor, struct scan *best) {
+    const struct point *point = point_at(series, at);
+    double failed = (double)(series->n_failed - point->n_failed);
+    double worked = (double)(series->place->n_successes - point->n_successes);
+    double share = failed / (failed + worked), normal = normal_at(point, floor);
+    if (share <= 2 * normal)
+        return;
+    double score = failed * log(share / normal);
+    if (worked > 0)
+        score += worked * log((1 - share) / (1 - normal));
+    if (score > best->score)
+        *best = (struct scan){.at = at, .score = score, .share = share, .normal = normal};
+}
+
+// Where nothing at all gets through any more, that is the beginning, not an odd failure before it.
+static void skip_odd_failures(const struct series *series, double floor, struct scan *best) {
+    for (size_t i = best->at + 1; i + 3 <= series->n_points; i++) {
+        struct scan whole = {0};
+        uint64_t worked = series->place->n_successes - point_at(series, i)->n_successes;
+        uint64_t between =
+            point_at(series, i)->n_successes - point_at(series, best->at)->n_successes;
+        if (worked > 0 || between == 0)
+            continue;
+        score_from(series, i, floor, &whole);
+        if (whole.score > 0.6 * best->score)
+            *best = whole;
+        return;
+    }
+}
+
+static size_t distinct_recipients(const struct series *series, size_t from) {
+    struct count count = {0};
+    size_t n = 0;
+    for (size_t i = from; i < series->n_points; i++) {
+        count_add(&count, point_at(series, i)->recipient);
+        n += point_at(series, i)->recipient == 0;
+    }
+    n += count_get(&count);
+    count_finish(&count);
+    return n;
+}
+
+static bool is_alarming(const struct series *series, const struct family_traits *traits,
+                        struct scan *best) {
+    const struct place *place = series->place;
+    *best = (struct scan){0};
+    for (size_t i = 0; i < series->n_points; i++)
+        score_from(series, i, traits->floor, best);
+    double wanted = 8 + 0.5 * log1p((double)place->n_attempts);
+    if (best->score < wanted)
+        return false;
+    skip_odd_failures(series, traits->floor, best);
+    const struct point *first = point_at(series, best->at);
+    return series->n_failed - first->n_failed >= traits->n_messages_min &&
+           series->last_ms - first->at_ms >= LASTS_MS_MIN &&
+           first->n_successes >= traits->n_successes_min &&
+           distinct_recipients(series, best->at) >= traits->n_recipients_min;
+}
+
+// --- Opening -------------------------------------------------------------------------------------
+static void take_points(struct series *series, struct trouble *trouble, const struct scan *scan) {
+    const struct point *first = point_at(series, scan->at);
+    for (size_t i = scan->at; i < series->n_points; i++) {
+        const struct point *point = point_at(series, i);
+        count_add(&trouble->messages, point->message);
+        count_add(&trouble->recipients, point->recipient);
+        count_add(&trouble->senders, point->sender);
+        trouble->n_attempts += point->weight;
+        if (point->arrived_ms &&
+            (trouble->oldest_ms == 0 || point->arrived_ms < trouble->oldest_ms))
+            trouble->oldest_ms = point->arrived_ms;
+    }
+    trouble->n_attempts--; // the last one is added with all it says
+    trouble->n_successes += series->place->n_successes - first->n_successes;
+    series->n_failed = first->n_failed; // what belongs to an incident is not normal
+    series->n_points = 0;
+}
+
+static void open_trouble(struct insight *insight, struct series *series, const struct scan *scan) {
+    const struct point *first = point_at(series, scan->at);
+    struct trouble *trouble = series->closed;
+    bool goes_on = trouble && first->at_ms - trouble->last_failure_ms < REOPEN_MS;
+    if (!goes_on)
+        trouble = trouble_create(insight, series->place->scope, series->family);
+    series->closed = NULL;
+    if (!trouble)
+        return;
+    if (!goes_on) {
+        trouble->name = view_own(series->place->name);
+        trouble->onset_ms = first->at_ms;
+        trouble->first_file = first->file;
+        trouble->first_line = first->line;
+        trouble->normal =
+            ((double)first->n_failed) / fmax(1, (double)(first->n_failed + first->n_successes));
+    }
+    trouble->end_ms = 0;
+    if (series->place->site)
+        trouble->site_hash = view_hash(series->place->site->name);
+    series->open = trouble;
+    series->place->n_open++;
+    take_points(series, trouble, scan);
+}
+
+static void close_trouble(struct series *series) {
+    ASSERT(series->open && series->open->end_ms);
+    series->closed = series->open;
+    series->open = NULL;
+    series->place->n_open--;
+}
+
+// --- What happens at a place ---------------------------------------------------------------------
+void place_succeeds(struct insight *insight, struct place *place, int64_t at_ms) {
+    place->n_successes++;
+    place->n_attempts++;
+    if (place->scope == SCOPE_SITE && at_ms / SLOT_MS != place->slot) {
+        place->slot = at_ms / SLOT_MS;
+        insight->n_working++;
+    }
+    if (place->n_struck > 0)
+        everything_recovers(insight, place, at_ms);
+    if (place->n_open == 0)
+        return;
+    LIST_FOR_EACH_SAFE (node, following, &place->series) {
+        struct series *series = CONTAINER_OF(node, struct series, of);
+        if (series->open && !trouble_succeeds(series->open, at_ms))
+            close_trouble(series);
+    }
+}
+
+static void fail_series(struct insight *insight, struct series *series,
+                        const struct insight_event *event) {
+    const struct family_traits *traits = family_traits(series->family);
+    bool is_old_enough = traits->age_ms_min == 0 || event->arrived_ms == 0 ||
+                         event->at_ms - event->arrived_ms >= traits->age_ms_min;
+    struct scan scan;
+    series->last_ms = event->at_ms;
+    proof_set(&series->proof, event);
+    if (!series->open && is_old_enough) {
+        if (!is_known(series, event->message))
+            add_point(insight, series, event);
+        if (is_alarming(series, traits, &scan))
+            open_trouble(insight, series, &scan);
+    }
+    if (series->open)
+        trouble_add(series->open, event);
+}
+
+void place_fails(struct insight *insight, struct place *place, const struct insight_event *event) {
+    enum cause family = (enum cause)insight->families[event->cause];
+    struct series *series = series_get(insight, place, family);
+    bool worked_since = series->last_ms == 0 || place->n_successes > series->n_successes_at;
+    place->n_attempts++;
+    fail_series(insight, series, event);
+    series->n_successes_at = place->n_successes;
+    // A site speaks for its destinations; only what fails before any server is known does so alone.
+    bool speaks = place->scope == SCOPE_SITE || !place->site || event->host.len == 0;
+    if (!speaks || family_traits(family)->everything_share <= 0)
+        return;
+    if (worked_since) {
+        series->start_ms = event->at_ms;
+        everything_starts(insight, series, event);
+    }
+    everything_fails(insight, series, event);
+}
+
+void place_notes(struct insight *insight, struct place *place, const struct insight_event *event) {
+    if (place->n_open == 0 || event->cause == CAUSE_NONE)
+        return;
+    struct series *series = find(place, (enum cause)insight->families[event->cause]);
+    if (series && series->open)
+        trouble_add(series->open, event);
+}
