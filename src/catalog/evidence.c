@@ -211,13 +211,12 @@ static bool is_row_of_stars(struct view text) {
 }
 
 // Cisco's inspection leaves only the characters 2, 0 and blank of a greeting and puts an asterisk
-// for each other one, sometimes without the blank after the code.
+// for each other one, sometimes without the blank after the code. An attempt keeps it without the
+// code, a log with it.
 bool greeting_is_masked(struct view greeting) {
     enum { STARS_MIN = 8 };
     size_t stars = 0;
     greeting = view_trim(greeting);
-    if (!view_starts_with(greeting, VIEW("220")))
-        return false;
     for (size_t i = 0; i < greeting.len; i++)
         stars += greeting.ptr[i] == '*';
     return stars >= STARS_MIN && is_row_of_stars(greeting);

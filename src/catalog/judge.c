@@ -177,6 +177,8 @@ static enum cause of_tls(const struct fact *fact) {
 }
 
 static enum cause of_garbled(const struct fact *fact) {
+    if (fact->stage == FACT_STAGE_GREETING && greeting_is_masked(fact->text))
+        return CAUSE_MASKED_BANNER; // "220****": the blank is gone too
     if (fact->stage == FACT_STAGE_GREETING || fact->stage == FACT_STAGE_CONNECT)
         return CAUSE_NOT_SMTP;
     return fact->stage == FACT_STAGE_TLS ? CAUSE_TLS_CLEAR_ANSWER : CAUSE_GARBLED_REPLY;

@@ -28,12 +28,17 @@ static const char help[] =
     "      --resolver IP   a DNS server to ask instead of the system's; a port may follow\n"
     "      --timeout TIME  the longest wait for one answer, such as 10s; 30s unless given.\n"
     "                      The whole run takes at most three times that\n"
+    "      --deep          every experiment, also where nothing is wrong. Without it, only those "
+    "that\n"
+    "                      decide something about a fault\n"
+    "      --control HOST:PORT[,...]  up to three hosts that take mail: called, and no more, when\n"
+    "                      nobody answers, to tell their fault from ours\n"
     "      --json          for programs (docs/json.md)\n"
     "Exit status: 0 nothing wrong, 1 a fault was found, 2 wrong use\n";
 
 struct arguments {
-    const char *config, *from, *helo, *sender, *port, *tls, *ca, *resolver, *timeout;
-    bool is_json, wants_help;
+    const char *config, *from, *helo, *sender, *port, *tls, *ca, *resolver, *timeout, *controls;
+    bool is_json, is_deep, wants_help;
 };
 
 struct run {
@@ -125,6 +130,33 @@ static bool read_words(struct run *run) {
     return true;
 }
 
+static bool read_control(struct run *run, struct view text) {
+    struct config_smart_host *control = &run->options.controls[run->options.n_controls];
+    size_t colon = view_find_last_char(text, ':');
+    uint64_t port = 0;
+    if (run->options.n_controls == PROBE_CONTROLS_MAX)
+        return error_set(&run->error, "--control takes at most %d hosts", PROBE_CONTROLS_MAX);
+    *control = (struct config_smart_host){0};
+    if (address_parse_port(text, &control->address)) {
+        control->port = control->address.port;
+    } else if (view_to_u64(view_skip(text, colon + 1), &port) && port > 0 && port <= UINT16_MAX) {
+        control->port = (uint16_t)port;
+        control->name = arena_copy(&run->arena, view_take(text, colon)).ptr;
+    }
+    run->options.n_controls++;
+    return control->port > 0 ||
+           error_set(&run->error, "--control takes HOST:PORT, not \"%.*s\"", VIEW_ARG(text));
+}
+
+static bool read_controls(struct run *run) {
+    struct view rest = view_of(run->arguments->controls), part;
+    run->options.is_deep = run->arguments->is_deep;
+    while (rest.len && view_split(&rest, ',', &part))
+        if (!read_control(run, view_trim(part)))
+            return false;
+    return true;
+}
+
 static bool read_config(struct run *run) {
     struct buffer problems;
     buffer_init(&problems, 64 << 10);
@@ -139,7 +171,7 @@ static bool read_config(struct run *run) {
 
 static bool read_arguments(struct run *run) {
     return read_sources(run) && read_demand(run) && read_numbers(run) && read_words(run) &&
-           read_config(run) &&
+           read_controls(run) && read_config(run) &&
            probe_target_parse(view_of(run->text), run->options.config, &run->arena, &run->target,
                               &run->error);
 }
@@ -232,6 +264,8 @@ int cmd_probe(int argc, char **argv) {
                                          {"ca", 0, &arguments.ca, NULL},
                                          {"resolver", 0, &arguments.resolver, NULL},
                                          {"timeout", 0, &arguments.timeout, NULL},
+                                         {"control", 0, &arguments.controls, NULL},
+                                         {"deep", 0, NULL, &arguments.is_deep},
                                          {"json", 0, NULL, &arguments.is_json},
                                          {"help", 'h', NULL, &arguments.wants_help},
                                          {NULL, 0, NULL, NULL}};

@@ -147,7 +147,7 @@ IO_WAITS static void converse(struct probe *probe) {
         if (!way || io_now() >= probe->deadline)
             break;
         struct probe_session *session = arena_alloc(probe->arena, sizeof(*session));
-        ASSERT(session != NULL);
+        ASSERT(session != NULL); // all zero: no variant
         hang_up_others(probe, way);
         probe_session_run(probe, way, session);
         bool is_well = fact_is_ok(&session->fact);
@@ -162,9 +162,11 @@ IO_WAITS static void converse(struct probe *probe) {
 // What failed beside a road that leads there is a warning.
 static void settle_steps(struct probe *probe) {
     bool is_well = probe->result->verdict.cause == CAUSE_NONE;
+    enum fact_stage broken = probe->result->verdict.stage;
     for (size_t i = 0; i < probe->result->n_steps; i++) {
         struct probe_step *step = &probe->result->steps[i];
-        if (is_well && step->state == PROBE_FAULT)
+        bool is_passed = step->fact.stage < broken && step->fact.stage != FACT_STAGE_UNKNOWN;
+        if ((is_well || is_passed) && step->state == PROBE_FAULT)
             step->state = PROBE_WARNING;
         probe->result->n_round_trips += step->n_round_trips;
     }
@@ -183,12 +185,18 @@ void probe_run(const struct probe_options *options, const struct probe_target *t
                             .began = io_now(),
                             .deadline = io_after(WHOLE_RUN_TIMES * options->timeout_ms)};
     choose_connector(probe);
+    probe_look_at_machine(probe);
     if (find_route(probe)) {
         probe_ways_init(probe);
         probe_call_all(probe);
+        struct probe_way *first = next_standing(probe);
+        struct probe_own *own = first ? probe_own_begin(probe, &first->stream->local) : NULL;
         converse(probe);
+        probe_own_end(probe, own);
         probe_hang_up(probe);
     }
+    probe_judge(probe);
+    probe_experiment(probe);
     probe_reason(probe);
     settle_steps(probe);
     result->elapsed_ms = io_now() - probe->began;

@@ -50,6 +50,10 @@ struct probe_options {
     bool has_tls;                              // `tls_demand` instead of the connector's
     enum config_tls tls_demand;
     int64_t timeout_ms; // for each answer; the whole run takes at most three times that
+    bool is_deep;       // every experiment of the second tier, also where nothing is wrong
+    // Hosts that take mail, called (and no more) when ours does not answer: theirs or ours?
+    struct config_smart_host controls[PROBE_CONTROLS_MAX];
+    size_t n_controls;
 };
 
 // --- What came out ------------------------------------------------------------------------------

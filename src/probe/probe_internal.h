@@ -50,8 +50,21 @@ struct probe_way {
     struct fact session; // how it ended
 };
 
+// How a dialogue differs from the relay's own, as an experiment. All zero: it does not.
+struct probe_variant {
+    bool is_quiet; // no steps are recorded
+    bool in_lock_step;
+    int mss_clamp;
+    int tls_version; // this one alone
+    const char *helo;
+    int64_t limit_ms; // for each answer
+};
+
 // One dialogue.
 struct probe_session {
+    struct probe_variant variant;
+    struct probe_step *last_step;
+    struct probe_step scratch; // of quiet ones
     struct talk *talk;
     const struct probe_way *way;
     struct fact fact;                     // the failure that ended it, or DONE
@@ -76,6 +89,8 @@ struct probe {
     size_t n_ways, n_left_out;
     size_t next_way;               // to be called
     struct probe_session *session; // the one that the verdict is about; NULL: none
+    enum cause first_cause;        // what the fact alone says
+    bool is_deciding;              // experiments run now
     struct probe_signs signs;
 };
 
@@ -101,11 +116,49 @@ IO_WAITS void probe_call_all(struct probe *probe);
 void probe_hang_up(struct probe *probe); // streams that no session took
 
 // --- session.c ----------------------------------------------------------------------------------
-// From an established way (a broken stream is called again) to QUIT.
+// From an established way (a broken stream is called again) to QUIT; `session->variant` is set.
 IO_WAITS void probe_session_run(struct probe *probe, struct probe_way *way,
                                 struct probe_session *session);
+struct talk *probe_talk_create(struct probe *probe, const struct probe_way *way,
+                               const struct probe_variant *variant);
+
+// --- experiments.c ------------------------------------------------------------------------------
+// What tier 2 is: each experiment that decides something about the fault, or all of them when the
+// operator asked for it.
+IO_WAITS void probe_experiment(struct probe *probe);
+// Whether the verdict's first cause is one of these (CAUSE_NONE ends the list).
+bool probe_is_one_of(enum cause cause, const enum cause *causes);
+struct probe_step *probe_experiment_step(struct probe *probe, const char *name,
+                                         const struct fact *fact);
+
+// --- reach.c: experiments about connections
+// -------------------------------------------------------
+IO_WAITS void probe_try_controls(struct probe *probe);
+IO_WAITS void probe_try_ports(struct probe *probe);
+IO_WAITS void probe_try_sources(struct probe *probe);
+
+// --- dialogues.c: experiments about sessions
+// --------------------------------------------------------
+IO_WAITS void probe_try_again(struct probe *probe);
+IO_WAITS void probe_try_verbs(struct probe *probe);
+IO_WAITS void probe_try_small_segments(struct probe *probe);
+IO_WAITS void probe_try_tls_versions(struct probe *probe);
+IO_WAITS void probe_try_lock_step(struct probe *probe);
+IO_WAITS void probe_try_helo(struct probe *probe);
+
+// --- ours.c
+// -----------------------------------------------------------------------------------------
+void probe_look_at_machine(struct probe *probe);
+// PTR and forward name of the address that we call from, looked up at the same time as the session;
+// NULL where there is nothing to look up. Each begin has its end.
+struct probe_own;
+struct probe_own *probe_own_begin(struct probe *probe, const struct address *source);
+IO_WAITS void probe_own_end(struct probe *probe, struct probe_own *own);
 
 // --- reasoning.c --------------------------------------------------------------------------------
+// What the fact alone says: the attempt, the verdict of the catalogue and the first cause.
+void probe_judge(struct probe *probe);
+// What the signs make of it.
 void probe_reason(struct probe *probe);
 const char *probe_sign_words(enum sign sign);
 

@@ -166,6 +166,8 @@ static void weigh_others(struct probe *probe, enum cause first) {
 static void lead_with_cause(struct probe *probe) {
     struct verdict *verdict = &probe->result->verdict;
     struct view title = cause_info(verdict->cause)->title;
+    if (view_find(verdict->summary, title) < verdict->summary.len)
+        return;
     verdict->summary =
         arena_printf(probe->arena, "%.*s. %.*s", VIEW_ARG(title), VIEW_ARG(verdict->summary));
 }
@@ -282,13 +284,78 @@ static struct attempt attempt_of_route(const struct probe *probe) {
                             .fact = probe->route->fact};
 }
 
+// Keywords that a server does not lose by TLS; another machine answers inside it.
+static void compare_ehlo(struct probe *probe, const struct smtp_extensions *before,
+                         const struct smtp_extensions *after) {
+    const struct {
+        bool before, after;
+        const char *name;
+    } keywords[] = {{before->size, after->size, "SIZE"},
+                    {before->pipelining, after->pipelining, "PIPELINING"},
+                    {before->eightbitmime, after->eightbitmime, "8BITMIME"},
+                    {before->chunking, after->chunking, "CHUNKING"},
+                    {before->dsn, after->dsn, "DSN"},
+                    {before->smtputf8, after->smtputf8, "SMTPUTF8"}};
+    struct buffer lost;
+    buffer_init(&lost, 200);
+    for (size_t i = 0; i < ARRAY_LEN(keywords); i++)
+        if (keywords[i].before && !keywords[i].after)
+            buffer_printf(&lost, " %s", keywords[i].name);
+    probe_sign_set(probe, SIGN_EHLO_LOST_BY_TLS, lost.len > 0,
+                   "inside TLS the server no longer offers%s (before: %.*s, inside: %.*s)",
+                   buffer_string(&lost), VIEW_ARG(before->name), VIEW_ARG(after->name));
+    buffer_finish(&lost);
+}
+
+static void read_banner(struct probe *probe) {
+    const struct verdict *verdict = &probe->result->verdict;
+    for (size_t i = 0; i < verdict->n_warnings; i++)
+        if (verdict->warnings[i].cause == CAUSE_MASKED_BANNER)
+            probe_sign_set(probe, SIGN_BANNER_MASKED, true, "%.*s",
+                           VIEW_ARG(verdict->warnings[i].summary));
+}
+
+static void read_chain(struct probe *probe) {
+    const struct tls_session *tls = &probe->session->tls;
+    if (!probe->session->saw_tls || tls->n_chain == 0)
+        return;
+    bool is_alone = tls->n_chain == 1 && strcmp(tls->subject, tls->issuer) != 0;
+    probe_sign_set(probe, SIGN_ONLY_LEAF_SENT, is_alone,
+                   "the server sent %u certificate%s; its issuer is %s", tls->n_chain,
+                   tls->n_chain == 1 ? "" : "s", tls->issuer);
+}
+
 static void read_signs(struct probe *probe) {
     const struct probe_session *session = probe->session;
-    if (!session || !session->has_before)
+    if (!session)
         return;
-    probe_sign_set(probe, SIGN_EHLO_MASKED, session->before.n_masked > 0,
-                   "%u keywords of the EHLO reply are overwritten with X",
-                   session->before.n_masked);
+    read_banner(probe);
+    read_chain(probe);
+    if (session->has_before)
+        probe_sign_set(probe, SIGN_EHLO_MASKED, session->before.n_masked > 0,
+                       "%u keywords of the EHLO reply are overwritten with X",
+                       session->before.n_masked);
+    if (session->has_before && session->has_after)
+        compare_ehlo(probe, &session->before, &session->after);
+}
+
+// Signs that deserve attention by themselves.
+static void warn_of_signs(struct probe *probe) {
+    static const struct {
+        enum sign sign;
+        enum cause cause;
+    } rows[] = {{SIGN_EHLO_MASKED, CAUSE_MASKED_EHLO},
+                {SIGN_VERB_REWRITTEN, CAUSE_VERB_REWRITE},
+                {SIGN_STARTTLS_HIDDEN, CAUSE_STARTTLS_STRIPPED},
+                {SIGN_EHLO_LOST_BY_TLS, CAUSE_EHLO_DIFF},
+                {SIGN_OLD_TLS_ALLOWED, CAUSE_TLS_OUTDATED},
+                {SIGN_EVERY_REPLY_LATE, CAUSE_TARPIT},
+                {SIGN_PTR_WRONG, CAUSE_PTR_MISSING},
+                {SIGN_DISK_LOW, CAUSE_LOCAL_DISK},
+                {SIGN_CLOCK_WRONG, CAUSE_LOCAL_CLOCK}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (is_seen(probe, rows[i].sign))
+            warn(probe, rows[i].cause, words_of(probe, rows[i].sign));
 }
 
 static void say_well(struct probe *probe) {
@@ -304,7 +371,7 @@ static void say_well(struct probe *probe) {
                      VIEW_ARG(probe->target->recipient), attempt->tls.len ? ", encrypted" : "");
 }
 
-void probe_reason(struct probe *probe) {
+void probe_judge(struct probe *probe) {
     struct probe_result *result = probe->result;
     const struct probe_way *way = furthest(probe);
     ASSERT(probe->route != NULL);
@@ -314,14 +381,19 @@ void probe_reason(struct probe *probe) {
         result->attempt = attempt_of_route(probe);
     else
         result->attempt = attempt_of_call(probe, way);
+    verdict_of_fact(&result->attempt.fact, &result->attempt, false, probe->arena, &result->verdict);
+    probe->first_cause = result->verdict.cause;
+}
+
+void probe_reason(struct probe *probe) {
+    struct probe_result *result = probe->result;
     read_signs(probe);
-    struct fact *fact = &result->attempt.fact;
-    verdict_of_fact(fact, &result->attempt, false, probe->arena, &result->verdict);
-    if (fact_is_ok(fact)) {
+    if (fact_is_ok(&result->attempt.fact)) {
         say_well(probe);
         warn_of_ways(probe);
     } else {
-        refine(probe, fact, &result->attempt);
+        refine(probe, &result->attempt.fact, &result->attempt);
     }
     warn_of_certificate(probe);
+    warn_of_signs(probe);
 }

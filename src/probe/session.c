@@ -8,9 +8,16 @@
 #include <stdio.h>
 
 // --- Recording ----------------------------------------------------------------------------------
-static struct probe_step *add(struct probe *probe, const struct probe_session *session,
-                              const char *name, const struct fact *fact) {
-    struct probe_step *step = probe_step_add(probe, name, fact);
+static struct probe_step *add(struct probe *probe, struct probe_session *session, const char *name,
+                              const struct fact *fact) {
+    struct probe_step *step = &session->scratch;
+    if (session->variant.is_quiet) {
+        *step = (struct probe_step){.name = name, .fact = *fact};
+        step->fact.text = probe_keep(probe, fact->text);
+    } else {
+        step = probe_step_add(probe, name, fact);
+    }
+    session->last_step = step;
     struct view clause = fact_describe(&step->fact, probe->arena);
     step->host = session->way->host->name;
     step->peer = session->way->address;
@@ -33,7 +40,7 @@ static int64_t allowed_ms(enum fact_stage stage) {
 
 static void say_patience(struct probe *probe, const struct fact *fact, struct probe_step *step) {
     int64_t allowed = allowed_ms(fact->stage);
-    if (fact->kind != FACT_KIND_SILENT || allowed <= fact->limit_ms)
+    if (fact->kind != FACT_KIND_SILENT || allowed <= fact->limit_ms || probe->is_deciding)
         return;
     probe_step_words(probe, step, "no reply in %lld s (RFC 5321 allows %lld)",
                      (long long)(fact->limit_ms / 1000), (long long)(allowed / 1000));
@@ -82,7 +89,7 @@ IO_WAITS static bool introduce(struct probe *probe, struct probe_session *sessio
     if (!went_well(probe, session, name, &fact))
         return false;
     session->used_helo = talk_used_helo(session->talk);
-    struct probe_step *step = &probe->result->steps[probe->result->n_steps - 1];
+    struct probe_step *step = session->last_step;
     if (session->used_helo)
         probe_step_words(probe, step, "EHLO was refused, HELO accepted");
     else
@@ -118,6 +125,8 @@ IO_WAITS static bool encrypt(struct probe *probe, struct probe_session *session)
         return went_well(probe, session, "starttls", &fact);
     }
     route_demand_init(&demand, probe->connector, session->way->host, probe->route->domain);
+    if (session->variant.tls_version)
+        demand.policy.version_min = demand.policy.version_max = session->variant.tls_version;
     fact = talk_starttls(session->talk, probe->options->tls, &demand.policy);
     const struct tls_session *seen = talk_tls_seen(session->talk);
     session->saw_tls = seen != NULL;
@@ -125,7 +134,7 @@ IO_WAITS static bool encrypt(struct probe *probe, struct probe_session *session)
         session->tls = *seen;
     if (!went_well(probe, session, fact.stage == FACT_STAGE_STARTTLS ? "starttls" : "tls", &fact))
         return false;
-    struct probe_step *step = &probe->result->steps[probe->result->n_steps - 1];
+    struct probe_step *step = session->last_step;
     step->n_round_trips = session->tls.version >= 0x0304 ? 2 : 3;
     describe_tls(probe, session, step);
     session->has_after = introduce(probe, session, "ehlo-tls", &session->after);
@@ -149,7 +158,7 @@ IO_WAITS static bool name_recipient(struct probe *probe, struct probe_session *s
     struct talk *talk = session->talk;
     struct talk_mail mail = {.sender = probe->options->sender};
     struct talk_rcpt rcpt = {.address = probe->target->recipient};
-    bool in_group = talk_extensions(talk)->pipelining;
+    bool in_group = talk_extensions(talk)->pipelining && !session->variant.in_lock_step;
     if (rcpt.address.len == 0)
         return true;
     talk_send_mail(talk, &mail);
@@ -164,6 +173,7 @@ IO_WAITS static bool name_recipient(struct probe *probe, struct probe_session *s
     fact = talk_read_rcpt(talk);
     if (is_accepted)
         is_accepted = went_well(probe, session, "rcpt", &fact);
+    session->last_step->n_round_trips = !in_group;
     if (talk_is_open(talk)) {
         struct fact reset = talk_command(talk, FACT_STAGE_MAIL, VIEW("RSET"),
                                          probe_limit_ms(probe, allowed_ms(FACT_STAGE_MAIL)));
@@ -201,10 +211,14 @@ static void make_attempt(struct probe *probe, struct probe_session *session, io_
     }
 }
 
-static struct talk *create_talk(struct probe *probe, const struct probe_way *way) {
-    struct talk_options options = {.source = way->source, .deadline = probe->deadline};
+struct talk *probe_talk_create(struct probe *probe, const struct probe_way *way,
+                               const struct probe_variant *variant) {
+    struct talk_options options = {
+        .source = way->source, .deadline = probe->deadline, .mss_clamp = variant->mss_clamp};
     struct talk_timeouts *limits = &options.timeouts;
     const struct config_connector *connector = probe->connector;
+    const char *helo = connector->helo ? connector->helo : probe->options->config->hostname;
+    int64_t most_ms = variant->limit_ms ? variant->limit_ms : INT64_MAX;
     talk_timeouts_default(limits);
     if (connector->greeting_timeout_ms > 0)
         limits->greeting_ms = connector->greeting_timeout_ms;
@@ -213,8 +227,8 @@ static struct talk *create_talk(struct probe *probe, const struct probe_way *way
                        &limits->mail_ms,     &limits->rcpt_ms,     &limits->data_ms,
                        &limits->body_ms,     &limits->dot_ms,      &limits->quit_ms};
     for (size_t i = 0; i < ARRAY_LEN(each); i++)
-        *each[i] = probe_limit_ms(probe, *each[i]);
-    options.helo = view_of(connector->helo ? connector->helo : probe->options->config->hostname);
+        *each[i] = int64_min(probe_limit_ms(probe, *each[i]), most_ms);
+    options.helo = view_of(variant->helo ? variant->helo : helo);
     return talk_create(&options);
 }
 
@@ -241,10 +255,11 @@ static void note_certificate_name(struct probe *probe, const struct probe_sessio
 
 void probe_session_run(struct probe *probe, struct probe_way *way, struct probe_session *session) {
     io_time began = io_now();
-    *session = (struct probe_session){.way = way, .talk = create_talk(probe, way)};
+    *session = (struct probe_session){.way = way, .variant = session->variant};
+    session->talk = probe_talk_create(probe, way, &session->variant);
     session->fact = fact_make(FACT_STAGE_DONE, FACT_KIND_OK);
     session->fact.at_ms = io_wall_ms();
-    if (connect_way(probe, session, way) && converse(probe, session))
+    if (connect_way(probe, session, way) && converse(probe, session) && !probe->is_deciding)
         note_certificate_name(probe, session);
     way->had_session = true;
     way->session = session->fact;

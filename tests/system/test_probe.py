@@ -2,9 +2,11 @@
 """postrider probe against servers that are well and servers that are not."""
 import json
 import os
+import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 import unittest
 
 from certificates import Authority
@@ -100,6 +102,106 @@ class Faults(unittest.TestCase):
                     _, answer = probe("box@example.net", "-c", relay.config_path)
                 cause = told["results"][0]["cause"] if told["results"] else told["cause"]
                 self.assertEqual(answer["cause"], cause)
+
+
+class Experiments(unittest.TestCase):
+    def test_hidden_starttls(self):
+        masked = {"connect": "220 " + "*" * 30, "ehlo": "250-x\r\n250-XXXXXXXA\r\n250 XXXB",
+                  "xqzt": '500 5.5.1 unrecognized: "XXXX"', "starttls": "220 go"}
+        with Sink(masked) as sink:
+            status, answer = probe(f"127.0.0.1:{sink.port}", "--tls", "required")
+            self.assertEqual((status, answer["cause"], answer["blame"]), (1, "starttls-stripped", "path"))
+            warnings = {item["cause"] for item in answer["warnings"]}
+            self.assertLessEqual({"masked-banner", "masked-ehlo", "verb-rewrite"}, warnings)
+            # What opportunistic TLS does not mind is a warning.
+            status, answer = probe(f"127.0.0.1:{sink.port}")
+            self.assertEqual((status, answer["cause"]), (0, "none"))
+            self.assertIn("masked-ehlo", [item["cause"] for item in answer["warnings"]])
+
+    def test_starttls_that_is_not_there(self):
+        with Sink({"starttls": "500 5.5.1 what?", "xqzt": "500 5.5.1 no XQZT here"}) as sink:
+            _, answer = probe(f"127.0.0.1:{sink.port}", "--tls", "required")
+        self.assertEqual(answer["cause"], "starttls-missing")
+
+    def test_masked_keywords_where_it_breaks(self):
+        with Sink({"ehlo": "250-x\r\n250-XXXXXXXA\r\n250 XXXB", "mail": "close"}) as sink, \
+             tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "c")
+            with open(path, "w", encoding="ascii") as handle:
+                handle.write('hostname = "relay.test"\n' + smart_host(sink.port))
+            _, answer = probe("box@example.net", "-c", path)
+        self.assertEqual((answer["cause"], answer["stage"]), ("masked-ehlo", "mail"))
+
+    def test_pipelining(self):
+        """A device that loses the second command of a group."""
+        with PipelineBreaker() as server, tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "c")
+            with open(path, "w", encoding="ascii") as handle:
+                handle.write('hostname = "relay.test"\n' + smart_host(server.port))
+            _, answer = probe("box@example.net", "-c", path)
+        self.assertEqual((answer["cause"], answer["blame"]), ("pipeline-break", "path"), answer["summary"])
+
+    def test_ours_or_theirs(self):
+        dead = free_port()
+        with Sink() as sink:
+            _, answer = probe(f"127.0.0.1:{dead}", "--control", f"127.0.0.1:{sink.port}")
+            self.assertEqual(answer["cause"], "conn-refused")
+            self.assertTrue(any("our own way out works" in line for line in answer["ruled_out"]))
+        _, answer = probe(f"127.0.0.1:{dead}", "--control", f"127.0.0.1:{free_port()},127.0.0.1:{free_port()}")
+        self.assertEqual((answer["cause"], answer["blame"]), ("egress-blocked", "local"))
+
+    def test_deep_finds_nothing_where_nothing_is(self):
+        with tempfile.TemporaryDirectory() as folder:
+            authority = Authority(folder)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*authority.issue("good", "localhost"))
+            with Sink(tls=context) as sink:
+                status, answer = probe(f"localhost:{sink.port}", "--ca", authority.path, "--deep")
+        self.assertEqual((status, answer["cause"]), (0, "none"))
+        names = [item["step"] for item in answer["steps"]]
+        self.assertLessEqual({"verb", "tls-1.3", "tls-1.2", "tls-1.1", "tls-1.0"}, set(names))
+
+    def test_modern_tls_missing(self):
+        with tempfile.TemporaryDirectory() as folder:
+            authority = Authority(folder)
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*authority.issue("good", "localhost"))
+            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
+            context.set_ciphers("ALL:@SECLEVEL=0")
+            with Sink(tls=context) as sink:
+                _, answer = probe(f"localhost:{sink.port}", "--ca", authority.path, "--tls", "required")
+        self.assertIn(answer["cause"], ("tls-version", "tls-below-min"))
+
+
+class PipelineBreaker:
+    """Offers PIPELINING; what stands behind the first command of a packet is lost."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    @staticmethod
+    def _serve(connection):
+        with connection:
+            connection.sendall(b"220 breaker.test\r\n")
+            while packet := connection.recv(4096):
+                is_ehlo = packet[:4].upper() == b"EHLO"
+                connection.sendall(b"250-breaker.test\r\n250 PIPELINING\r\n" if is_ehlo else b"250 ok\r\n")
 
 
 class WrongUse(unittest.TestCase):

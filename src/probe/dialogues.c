@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+// The same session with one thing changed: what changes its end is the cause. And a few commands
+// that mail never says.
+#include "probe/probe_internal.h"
+
+#include <stdio.h>
+
+enum { ANSWER_MS = 10 * 1000 };
+
+static bool goes_further(const struct probe *probe, const struct fact *fact) {
+    return fact_is_ok(fact) || fact->stage > probe->result->attempt.fact.stage;
+}
+
+// The session once more; true when it came further than the first.
+IO_WAITS static bool repeat(struct probe *probe, const char *name, struct probe_variant variant,
+                            struct fact *fact) {
+    struct probe_way way = {.host = probe->session->way->host,
+                            .address = probe->session->way->address,
+                            .source = probe->session->way->source};
+    variant.is_quiet = true;
+    variant.limit_ms = probe_limit_ms(probe, ANSWER_MS);
+    struct probe_session session = {.variant = variant};
+    io_time began = io_now();
+    probe_session_run(probe, &way, &session);
+    *fact = session.fact;
+    bool is_further = goes_further(probe, fact);
+    struct fact shown = *fact;
+    shown.elapsed_ms = io_now() - began;
+    if (is_further)
+        shown.kind = FACT_KIND_OK;
+    struct probe_step *step = probe_experiment_step(probe, name, &shown);
+    struct view clause = fact_describe(fact, probe->arena);
+    probe_step_words(probe, step, "%s: %.*s", is_further ? "goes further" : "the same",
+                     VIEW_ARG(clause));
+    return is_further;
+}
+
+void probe_try_again(struct probe *probe) {
+    struct fact fact;
+    bool is_further = repeat(probe, "again", (struct probe_variant){.is_quiet = true}, &fact);
+    probe_sign_set(probe, SIGN_AGAIN_WELL, is_further, "%s",
+                   is_further ? "the same session a moment later went further: it comes and goes"
+                              : "the same session a moment later ended in the same way");
+}
+
+// Full-size packets that vanish: with segments that fit any path it passes (RFC 4821 1).
+void probe_try_small_segments(struct probe *probe) {
+    enum { MSS_SMALL = 536 };
+    struct fact fact;
+    bool is_further =
+        repeat(probe, "mss-536", (struct probe_variant){.mss_clamp = MSS_SMALL}, &fact);
+    probe_sign_set(probe, SIGN_SMALL_SEGMENTS_WELL, is_further,
+                   "with TCP segments of at most %d bytes the session goes further", MSS_SMALL);
+    probe_sign_set(probe, SIGN_SMALL_SEGMENTS_FAIL, !is_further,
+                   "with TCP segments of at most %d bytes it ends in the same way", MSS_SMALL);
+}
+
+void probe_try_lock_step(struct probe *probe) {
+    struct fact fact;
+    bool is_further =
+        repeat(probe, "lock-step", (struct probe_variant){.in_lock_step = true}, &fact);
+    probe_sign_set(probe, SIGN_LOCK_STEP_WELL, is_further, "%s",
+                   is_further ? "the same commands one after the other go further"
+                              : "the same commands one after the other end in the same way");
+}
+
+// --- Names
+// ---------------------------------------------------------------------------------------- A
+// connection that was greeted; false: it ended, as `fact` says.
+IO_WAITS static bool open_greeted(struct probe *probe, struct talk **talk, struct fact *fact) {
+    struct probe_variant variant = {.limit_ms = probe_limit_ms(probe, ANSWER_MS)};
+    *talk = probe_talk_create(probe, probe->session->way, &variant);
+    *fact = talk_connect(*talk, &probe->session->way->address);
+    if (fact_is_ok(fact))
+        *fact = talk_greeting(*talk);
+    return fact_is_ok(fact);
+}
+
+IO_WAITS static void close_talk(struct talk *talk) {
+    if (talk_is_open(talk))
+        talk_quit(talk);
+    talk_destroy(talk);
+}
+
+IO_WAITS static bool say(struct probe *probe, const char *name, const char *line) {
+    struct talk *talk;
+    struct fact fact;
+    if (open_greeted(probe, &talk, &fact))
+        fact = talk_command(talk, FACT_STAGE_EHLO, view_of(line), probe_limit_ms(probe, ANSWER_MS));
+    struct probe_step *step = probe_experiment_step(probe, name, &fact);
+    struct view clause = fact_describe(&step->fact, probe->arena);
+    probe_step_words(probe, step, "%s: %.*s", line, VIEW_ARG(clause));
+    close_talk(talk);
+    return fact_is_ok(&fact);
+}
+
+// HELO instead of EHLO, and EHLO with our address instead of our name (RFC 5321 4.1.1.1, 4.1.3).
+void probe_try_helo(struct probe *probe) {
+    char line[400], address[ADDRESS_TEXT_SIZE];
+    const struct attempt *attempt = &probe->session->attempt;
+    snprintf(line, sizeof(line), "HELO %.*s", VIEW_ARG(attempt->helo));
+    probe_sign_set(probe, SIGN_HELO_WELL, say(probe, "helo", line),
+                   "HELO instead of EHLO is accepted");
+    address_format(&attempt->source, address, sizeof(address));
+    snprintf(line, sizeof(line), "EHLO [%s%s]",
+             attempt->source.family == ADDRESS_IPV6 ? "IPv6:" : "", address);
+    bool is_accepted = say(probe, "ehlo-name", line);
+    probe_sign_set(probe, SIGN_OTHER_HELO_WELL, is_accepted, "%s %s", line,
+                   is_accepted ? "is accepted, EHLO with our name is not"
+                               : "ends in the same way as EHLO with our name");
+}
+
+// --- Verbs that mail never says
+// -------------------------------------------------------------------
+#define STRANGE_VERB "XQZT"
+
+static bool has_row_of_x(struct view text) {
+    return view_find(text, VIEW("XXXX")) < text.len;
+}
+
+// A server's error often repeats what it did not know; a device that rewrites verbs has put X
+// there.
+static void read_strange_answer(struct probe *probe, const struct fact *fact) {
+    if (fact->kind != FACT_KIND_REPLY)
+        return;
+    bool is_intact = view_find_nocase(fact->text, VIEW(STRANGE_VERB)) < fact->text.len;
+    if (is_intact)
+        probe_sign_set(probe, SIGN_VERB_INTACT, true,
+                       "the server's error repeats our strange verb as we sent it");
+    else if (has_row_of_x(fact->text))
+        probe_sign_set(probe, SIGN_VERB_REWRITTEN, true,
+                       "the strange verb " STRANGE_VERB " came back as a row of X: \"%d %.*s\"",
+                       fact->reply_code, VIEW_ARG(fact->text));
+}
+
+// RFC 3207 4.1: a server that offers no TLS does not know the command, unless its offer was hidden.
+static void read_starttls_answer(struct probe *probe, const struct fact *fact) {
+    probe_sign_set(probe, SIGN_STARTTLS_HIDDEN, fact_is_ok(fact) && fact->reply_code == 220,
+                   "STARTTLS is not offered, and yet answered with %d", fact->reply_code);
+    if (fact->kind != FACT_KIND_REPLY)
+        return;
+    probe_sign_set(probe, SIGN_STARTTLS_UNKNOWN, fact->reply_code >= 500,
+                   "STARTTLS sent without an offer is answered with %d", fact->reply_code);
+    if (has_row_of_x(fact->text))
+        probe_sign_set(probe, SIGN_VERB_REWRITTEN, true,
+                       "STARTTLS came back as a row of X: \"%d %.*s\"", fact->reply_code,
+                       VIEW_ARG(fact->text));
+}
+
+IO_WAITS static bool say_and_record(struct probe *probe, struct talk *talk, const char *name,
+                                    struct view line) {
+    bool is_starttls = view_equals(line, VIEW("STARTTLS"));
+    struct fact fact = talk_command(talk, is_starttls ? FACT_STAGE_STARTTLS : FACT_STAGE_EHLO, line,
+                                    probe_limit_ms(probe, ANSWER_MS));
+    struct probe_step *step = probe_experiment_step(probe, name, &fact);
+    struct view clause = fact_describe(&step->fact, probe->arena);
+    step->state = PROBE_WELL; // a refusal is what is expected here
+    probe_step_words(probe, step, "%.*s: %.*s", VIEW_ARG(line), VIEW_ARG(clause));
+    if (is_starttls)
+        read_starttls_answer(probe, &fact);
+    else
+        read_strange_answer(probe, &fact);
+    return fact_is_ok(&fact);
+}
+
+void probe_try_verbs(struct probe *probe) {
+    struct talk *talk;
+    struct fact fact;
+    bool is_up = open_greeted(probe, &talk, &fact);
+    if (is_up)
+        fact = talk_ehlo(talk);
+    bool offers_tls = is_up && fact_is_ok(&fact) && talk_extensions(talk)->starttls;
+    bool may_be_tls = false;
+    if (is_up && fact_is_ok(&fact)) {
+        say_and_record(probe, talk, "verb", VIEW(STRANGE_VERB));
+        if (!offers_tls && talk_is_open(talk))
+            may_be_tls = say_and_record(probe, talk, "starttls?", VIEW("STARTTLS"));
+    }
+    if (may_be_tls)
+        talk_destroy(talk); // the server waits for a handshake: QUIT would be garbage to it
+    else
+        close_talk(talk);
+}
+
+// --- TLS, one version at a time
+// ---------------------------------------------------------------------
+IO_WAITS static bool shake_hands(struct probe *probe, const char *name, int version) {
+    struct talk *talk;
+    struct fact fact;
+    struct route_demand demand;
+    bool is_up = open_greeted(probe, &talk, &fact);
+    if (is_up)
+        fact = talk_ehlo(talk);
+    route_demand_init(&demand, probe->connector, probe->session->way->host, probe->route->domain);
+    demand.policy.check = TLS_CHECK_NONE;
+    demand.policy.version_min = demand.policy.version_max = version;
+    if (fact_is_ok(&fact))
+        fact = talk_starttls(talk, probe->options->tls, &demand.policy);
+    struct probe_step *step = probe_experiment_step(probe, name, &fact);
+    struct view clause = fact_describe(&step->fact, probe->arena);
+    const struct tls_session *tls = talk_tls(talk);
+    // That an old version is refused is as it should be.
+    step->state = PROBE_WELL;
+    probe_step_words(probe, step, "%.*s",
+                     fact_is_ok(&fact) ? (int)strlen(tls->description) : (int)clause.len,
+                     fact_is_ok(&fact) ? tls->description : clause.ptr);
+    close_talk(talk);
+    return fact_is_ok(&fact);
+}
+
+void probe_try_tls_versions(struct probe *probe) {
+    bool has_13 = shake_hands(probe, "tls-1.3", 0x0304);
+    bool has_12 = shake_hands(probe, "tls-1.2", 0x0303);
+    bool has_11 = shake_hands(probe, "tls-1.1", 0x0302);
+    bool has_10 = shake_hands(probe, "tls-1.0", 0x0301);
+    const char *modern = has_13 && has_12 ? "TLS 1.2 and 1.3 work"
+                         : has_13         ? "TLS 1.3 works"
+                                          : "TLS 1.2 works";
+    const char *old = has_11 && has_10 ? "TLS 1.0 and 1.1" : has_11 ? "TLS 1.1" : "TLS 1.0";
+    if (io_is_canceled())
+        return;
+    probe_sign_set(probe, SIGN_MODERN_TLS_WORKS, has_13 || has_12, "%s by themselves", modern);
+    probe_sign_set(probe, SIGN_TLS12_WORKS, has_12, "a handshake with TLS 1.2 alone succeeds");
+    probe_sign_set(probe, SIGN_TLS13_FAILS, !has_13, "a handshake with TLS 1.3 alone fails");
+    probe_sign_set(probe, SIGN_OLD_TLS_WORKS, has_11 || has_10, "%s alone succeeds", old);
+    probe_sign_set(probe, SIGN_OLD_TLS_ALLOWED, has_11 || has_10,
+                   "the server still takes %s, which %s retired (RFC 8996)", old,
+                   has_11 && has_10 ? "are" : "is");
+    probe_sign_set(probe, SIGN_NO_TLS_WORKS, !has_13 && !has_12 && !has_11 && !has_10,
+                   "no handshake succeeds with any one version from TLS 1.0 to 1.3");
+}

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// The second tier: which experiment is worth its connections. One that can decide something about
+// the fault runs; with --deep all run that apply. One after the other, each once.
+#include "probe/probe_internal.h"
+
+struct probe_step *probe_experiment_step(struct probe *probe, const char *name,
+                                         const struct fact *fact) {
+    struct probe_step *step = probe_step_add(probe, name, fact);
+    step->is_beside = true;
+    // It tells of the fault, it is not one.
+    if (step->state == PROBE_FAULT)
+        step->state = PROBE_WARNING;
+    return step;
+}
+
+bool probe_is_one_of(enum cause cause, const enum cause *causes) {
+    for (; *causes != CAUSE_NONE; causes++)
+        if (*causes == cause)
+            return true;
+    return false;
+}
+
+// --- Is it due?
+// -----------------------------------------------------------------------------------
+static const struct fact *fault(const struct probe *probe) {
+    return &probe->result->attempt.fact;
+}
+
+static bool was_lost(const struct fact *fact) {
+    return fact->kind == FACT_KIND_CLOSED || fact->kind == FACT_KIND_SILENT ||
+           (fact->kind == FACT_KIND_ERRNO && fact->stage > FACT_STAGE_CONNECT);
+}
+
+static bool nobody_answers(const struct probe *probe) {
+    return probe->n_ways > 0 && !probe->session && fault(probe)->stage == FACT_STAGE_CONNECT &&
+           fault(probe)->kind != FACT_KIND_LOCAL;
+}
+
+static bool has_other_source(const struct probe *probe) {
+    enum fact_stage stage = fault(probe)->stage;
+    bool is_ours_to_choose = probe->connector && probe->connector->n_sources == 0;
+    return is_ours_to_choose &&
+           (nobody_answers(probe) || (probe->session && stage == FACT_STAGE_GREETING));
+}
+
+static bool may_pass_again(const struct probe *probe) {
+    return probe->session && was_lost(fault(probe)) && fault(probe)->kind != FACT_KIND_SILENT;
+}
+
+// Something that was understood wrongly, or an offer that is missing.
+static bool verbs_decide(const struct probe *probe) {
+    static const enum cause causes[] = {
+        CAUSE_STARTTLS_MISSING, CAUSE_STARTTLS_REFUSED, CAUSE_CLOSED_STARTTLS,
+        CAUSE_RESET_STARTTLS,   CAUSE_SILENT_STARTTLS,  CAUSE_PROTOCOL_ERROR,
+        CAUSE_GARBLED_REPLY,    CAUSE_CLOSED_MAIL,      CAUSE_RESET_MAIL,
+        CAUSE_SILENT_MAIL,      CAUSE_CLOSED_RCPT,      CAUSE_RESET_RCPT,
+        CAUSE_SILENT_RCPT,      CAUSE_TLS_CLEAR_ANSWER, CAUSE_NONE};
+    const struct probe_session *session = probe->session;
+    bool knows_ehlo = session && session->has_before;
+    return knows_ehlo && (probe->options->is_deep || session->before.n_masked > 0 ||
+                          probe_is_one_of(probe->first_cause, causes));
+}
+
+static bool size_decides(const struct probe *probe) {
+    const struct fact *fact = fault(probe);
+    return probe->session && fact->stage >= FACT_STAGE_EHLO && fact->stage <= FACT_STAGE_RCPT &&
+           was_lost(fact) && fact->kind != FACT_KIND_CLOSED;
+}
+
+static bool versions_decide(const struct probe *probe) {
+    const struct fact *fact = fault(probe);
+    const struct probe_session *session = probe->session;
+    bool failed = fact->stage == FACT_STAGE_TLS && fact->kind != FACT_KIND_CERT &&
+                  fact->kind != FACT_KIND_SILENT && fact->kind != FACT_KIND_LOCAL;
+    return session && session->before.starttls && (failed || probe->options->is_deep);
+}
+
+static bool pipelining_decides(const struct probe *probe) {
+    const struct fact *fact = fault(probe);
+    return probe->session && (fact->flags & FACT_FLAG_PIPELINED) &&
+           (was_lost(fact) || fact->kind == FACT_KIND_GARBLED);
+}
+
+static bool helo_decides(const struct probe *probe) {
+    const struct fact *fact = fault(probe);
+    return probe->session && fact->stage == FACT_STAGE_EHLO && !fact_is_ok(fact);
+}
+
+void probe_experiment(struct probe *probe) {
+    static const struct {
+        bool (*is_due)(const struct probe *probe);
+        IO_WAITS void (*run)(struct probe *probe);
+    } experiments[] = {{nobody_answers, probe_try_controls},
+                       {nobody_answers, probe_try_ports},
+                       {has_other_source, probe_try_sources},
+                       {may_pass_again, probe_try_again},
+                       {verbs_decide, probe_try_verbs},
+                       {size_decides, probe_try_small_segments},
+                       {versions_decide, probe_try_tls_versions},
+                       {pipelining_decides, probe_try_lock_step},
+                       {helo_decides, probe_try_helo}};
+    probe->is_deciding = true;
+    for (size_t i = 0; i < ARRAY_LEN(experiments); i++)
+        if (!io_is_canceled() && io_now() < probe->deadline && experiments[i].is_due(probe))
+            experiments[i].run(probe);
+}
