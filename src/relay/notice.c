@@ -206,7 +206,9 @@ IO_WAITS static enum spool_status commit(struct writing *writing) {
 static void log_ending(const struct writing *writing) {
     const struct relay_notice *notice = writing->notice;
     char id[SPOOL_ID_TEXT_SIZE], reply[SPOOL_ID_TEXT_SIZE] = "none";
-    const char *what = notice->kind == MAIL_NOTICE_FAILED    ? "bounced"
+    enum relay_ending ending = notice->rcpts[0].ending;
+    bool is_expired = ending == RELAY_EXPIRED || ending == RELAY_HOLD_EXPIRED;
+    const char *what = notice->kind == MAIL_NOTICE_FAILED    ? is_expired ? "expired" : "bounced"
                        : notice->kind == MAIL_NOTICE_DELAYED ? "delayed"
                                                              : "on hold";
     spool_id_format(notice->id, id);

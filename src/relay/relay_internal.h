@@ -216,6 +216,10 @@ void relay_route_start(struct relay *relay, uint32_t domain);
 // worker.c
 void relay_worker_run(void *arg);
 
+// events.c
+void relay_event_attempt(const struct attempt *attempt);
+void relay_event_route(struct view domain, const struct route *route); // that failed
+
 // sessions.c
 void relay_session_open(struct relay *relay, const struct schedule_action *action);
 void relay_session_answer(struct relay_session *session);       // it may take now

@@ -86,6 +86,7 @@ static void tell_failed(struct relay *relay, uint32_t domain, const struct route
     record.rounds = info.backoff.rounds;
     record.since_ms = info.backoff.since_ms;
     record.next_ms = io_wall_ms() + (info.backoff.until - io_now());
+    relay_event_route(info.name, route);
     relay_place_failed(relay, &relay->domains, domain, info.name, &record);
 }
 

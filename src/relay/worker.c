@@ -92,6 +92,7 @@ static void attempted(void *arg, const struct attempt *attempt) {
     struct relay_session *session = arg;
     view_copy_string(attempt->host, session->host, sizeof session->host);
     session->peer = attempt->peer;
+    relay_event_attempt(attempt);
     ledger_attempt(session->relay->ledger, attempt);
 }
 
