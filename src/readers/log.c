@@ -22,6 +22,7 @@ struct reader_log *reader_log_create(const struct reader_log_options *options) {
     log->clock.now_ms = options->now_ms;
     log->clock.zone_minutes = options->zone_minutes;
     buffer_init(&log->rest, LOG_LINE_BYTES_MAX);
+    buffer_init(&log->copy, 2 * LOG_LINE_BYTES_MAX);
     reader_log_follow_init(&log->follow,
                            options->followed_max ? options->followed_max : LOG_FOLLOWED_MAX);
     log->words = reader_log_words_create();
@@ -32,6 +33,8 @@ void reader_log_destroy(struct reader_log *log) {
     if (!log)
         return;
     buffer_finish(&log->rest);
+    buffer_finish(&log->copy);
+    reader_log_sessions_destroy(log->sessions);
     reader_log_follow_finish(&log->follow);
     reader_log_words_destroy(log->words);
     free(log);
@@ -122,5 +125,6 @@ void reader_log_file(struct reader_log *log, struct view file) {
     reader_log_end(log);
     log->file = file;
     log->last_ms = 0;
+    log->columns = (struct log_columns){0};
     log->file_lines = log->totals.n_lines;
 }

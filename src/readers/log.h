@@ -29,9 +29,22 @@ struct log_line {
     int64_t at_ms;
 };
 
-// --- Times
-// ---------------------------------------------------------------------------------------- Lines of
-// the same second share the work: the text of the last one is kept.
+static inline bool log_starts(struct view text, struct view with) {
+    return text.len >= with.len && memcmp(text.ptr, with.ptr, with.len) == 0;
+}
+#define LOG_STARTS(text, literal) log_starts(text, VIEW(literal))
+static inline bool log_has(struct view text, struct view part) {
+    return part.len <= text.len && memmem(text.ptr, text.len, part.ptr, part.len) != NULL;
+}
+#define LOG_HAS(text, literal) log_has(text, VIEW(literal))
+
+// "3F2A1B4C5D: " at the start, as Postfix and Sendmail write the id of a queue.
+bool reader_log_id_take(struct view *text, struct view *id);
+// What stands behind `key` (" relay=\"") up to `end`; empty where it does not stand there.
+struct view reader_log_field(struct view text, struct view key, char end);
+
+// --- Times --------------------------------------------------------------------------------------
+// Lines of the same second share the work: the text of the last one is kept.
 struct log_clock {
     int64_t now_ms;
     int32_t zone_minutes;
@@ -43,10 +56,9 @@ struct log_clock {
 // of `text`. Returns its length; zero where there is no time.
 size_t reader_log_time_take(struct log_clock *clock, struct view text, int64_t *at_ms);
 
-// --- Messages
-// ------------------------------------------------------------------------------------- The latest
-// messages, found by the host and the id of a queue. The one that was not heard of for the longest
-// time makes room.
+// --- Messages -----------------------------------------------------------------------------------
+// The latest messages, found by the host and the id of a queue. The one that was not heard of for
+// the longest time makes room.
 enum { LOG_FOLLOWED_TEXT_MAX = 184, LOG_FOLLOWED_DOMAIN_MAX = 64 };
 
 struct log_followed {
@@ -85,10 +97,11 @@ struct view reader_log_followed_sender(const struct log_followed *message);
 struct view reader_log_followed_id(const struct log_followed *message);
 // Of bytes that no stranger chooses: ids of queues, names of hosts.
 uint64_t reader_log_hash(struct view bytes, uint64_t seed);
+// Without the "<" and ">" around an address or a Message-ID.
+struct view reader_log_bare(struct view path);
 
-// --- Words
-// ---------------------------------------------------------------------------------------- The same
-// words come back thousands of times: what reader_words_read found is kept.
+// --- Words --------------------------------------------------------------------------------------
+// The same words come back thousands of times: what reader_words_read found is kept.
 struct log_words {
     struct reader_words words;
     enum cause cause;
@@ -102,9 +115,8 @@ void reader_log_words_destroy(struct log_words_cache *cache);
 // Lives until the next call.
 const struct log_words *reader_log_words(struct log_words_cache *cache, struct view text);
 
-// --- Warnings
-// ------------------------------------------------------------------------------------- What a
-// process of Postfix said about a server before the line that tells the end of the attempt.
+// --- Warnings -----------------------------------------------------------------------------------
+// What a process of Postfix said about a server before the line that tells the end of the attempt.
 enum { LOG_WARNINGS = 256, LOG_WARNING_HOST_MAX = 128 };
 
 struct log_warning {
@@ -115,8 +127,60 @@ struct log_warning {
     char host[LOG_WARNING_HOST_MAX];
 };
 
-// --- The reader
-// -----------------------------------------------------------------------------------
+// --- Exchange -----------------------------------------------------------------------------------
+// The columns that are read, found by the names in "#Fields:".
+#define LOG_COLUMNS(X)                                                                             \
+    X(SERVER_IP, "server-ip")                                                                      \
+    X(SERVER_HOSTNAME, "server-hostname")                                                          \
+    X(SOURCE_CONTEXT, "source-context")                                                            \
+    X(EVENT_ID, "event-id")                                                                        \
+    X(INTERNAL_ID, "internal-message-id")                                                          \
+    X(MESSAGE_ID, "message-id")                                                                    \
+    X(RECIPIENTS, "recipient-address")                                                             \
+    X(STATUS, "recipient-status")                                                                  \
+    X(SENDER, "sender-address")                                                                    \
+    X(SESSION, "session-id")                                                                       \
+    X(REMOTE, "remote-endpoint")                                                                   \
+    X(EVENT, "event")                                                                              \
+    X(DATA, "data")                                                                                \
+    X(CONTEXT, "context")
+
+enum log_column {
+#define X(name, word) LOG_COLUMN_##name,
+    LOG_COLUMNS(X)
+#undef X
+        LOG_COLUMN_COUNT
+};
+enum { LOG_CSV_FIELDS_MAX = 64 };
+
+struct log_columns {
+    enum reader_log_system system; // NONE: no header was read
+    bool is_receive;               // mail that came in
+    size_t n_fields;
+    int at[LOG_COLUMN_COUNT]; // -1: there is none
+};
+struct log_row {
+    struct view columns[LOG_COLUMN_COUNT];
+};
+
+// "#Fields: ..." and the other lines of a header.
+void reader_log_columns_read(struct log_columns *columns, struct view line);
+// A row begins with its time, "2026-05-12T10:42:00.123Z,".
+enum log_told reader_log_row_read(struct reader_log *log, const struct log_line *line);
+enum log_told reader_log_tracking_read(struct reader_log *log, const struct log_line *line,
+                                       const struct log_row *row);
+enum log_told reader_log_send_read(struct reader_log *log, const struct log_line *line,
+                                   const struct log_row *row);
+
+// The conversations of an SMTP send log, made when the first row is read.
+struct log_sessions;
+void reader_log_sessions_destroy(struct log_sessions *sessions);
+
+// --- journald -----------------------------------------------------------------------------------
+// A line of "journalctl -o json" as the line that a syslog would have written; `text` holds it.
+bool reader_log_journal_read(struct buffer *text, struct view json, struct log_line *line);
+
+// --- The reader ---------------------------------------------------------------------------------
 struct reader_log {
     struct reader_log_options options;
     struct reader_log_totals totals;
@@ -131,18 +195,26 @@ struct reader_log {
     struct log_words_cache *words;
     struct log_warning warnings[LOG_WARNINGS];
     char domain[256]; // of the entry that is made
+    struct log_columns columns;
+    struct log_sessions *sessions;
+    struct buffer copy; // of a line whose quotes or escapes had to be taken off
 };
 
 void reader_log_line_read(struct reader_log *log, struct view line);
 // What a line says behind its head, by the program that wrote it.
 enum log_told reader_log_postfix_read(struct reader_log *log, const struct log_line *line);
+enum log_told reader_log_exim_read(struct reader_log *log, const struct log_line *line);
+enum log_told reader_log_sendmail_read(struct reader_log *log, const struct log_line *line);
+enum log_told reader_log_opensmtpd_read(struct reader_log *log, const struct log_line *line);
+enum log_told reader_log_symantec_read(struct reader_log *log, const struct log_line *line);
+enum log_told reader_log_postrider_read(struct reader_log *log, const struct log_line *line);
+bool reader_log_symantec_is(struct view text); // "epoch|id|EVENT|..."
 
 // The key of a message in `follow`.
 uint64_t reader_log_key(struct reader_log *log, const struct log_line *line, struct view id);
 
-// --- Entries
-// -------------------------------------------------------------------------------------- A reader
-// begins an entry, says what it knows, and tells it.
+// --- Entries ------------------------------------------------------------------------------------
+// A reader begins an entry, says what it knows, and tells it.
 void reader_log_entry_begin(struct reader_log *log, const struct log_line *line,
                             enum reader_log_system system, struct reader_entry *entry);
 void reader_log_entry_recipient(struct reader_log *log, struct view address,

@@ -3,6 +3,33 @@
 // its words.
 #include "readers/log.h"
 
+enum { QUEUE_ID_MAX = 32 };
+
+// Postfix's short ids are hexadecimal, its long ones of base 52, Sendmail's of base 60.
+bool reader_log_id_take(struct view *text, struct view *id) {
+    size_t len = 0, max = size_min(text->len, QUEUE_ID_MAX);
+    while (len < max && (ascii_is_digit(text->ptr[len]) || ascii_is_alpha(text->ptr[len])))
+        len++;
+    if (len < 5 || len + 1 >= text->len || text->ptr[len] != ':' || text->ptr[len + 1] != ' ')
+        return false;
+    *id = view_from(text->ptr, len);
+    *text = view_from(text->ptr + len + 2, text->len - len - 2);
+    return true;
+}
+
+struct view reader_log_field(struct view text, struct view key, char end) {
+    const char *at = memmem(text.ptr ? text.ptr : "", text.len, key.ptr, key.len);
+    if (!at)
+        return VIEW_NONE;
+    struct view rest = view_skip(text, (size_t)(at - text.ptr) + key.len);
+    return view_take(rest, view_find_char(rest, end));
+}
+
+struct view reader_log_bare(struct view path) {
+    bool is_path = path.len > 1 && path.ptr[0] == '<' && path.ptr[path.len - 1] == '>';
+    return is_path ? view_from(path.ptr + 1, path.len - 2) : path;
+}
+
 uint64_t reader_log_key(struct reader_log *log, const struct log_line *line, struct view id) {
     return reader_log_hash(id, reader_log_hash(line->host, 0));
 }
@@ -54,15 +81,24 @@ void reader_log_entry_failed(struct reader_log *log, struct view words, enum out
     entry->cause = row->cause ? row->cause : CAUSE_UNKNOWN; // "deferred (250 ok)"
     if (row->words.is_suppression)
         entry->kind = READER_ENTRY_SUPPRESSED;
+    if (row->words.fact.kind == FACT_KIND_EXPIRED && outcome == OUTCOME_PERMANENT_FAILURE)
+        entry->kind = READER_ENTRY_EXPIRED;
     if (entry->host.len == 0 && entry->peer.family == ADDRESS_NONE) {
         entry->host = row->words.host;
         entry->peer = row->words.peer;
     }
 }
 
+// Words that only say that there was a failure before.
+static bool is_repetition(const struct reader_entry *entry) {
+    return entry->kind != READER_ENTRY_ATTEMPT &&
+           (entry->cause == CAUSE_UNKNOWN || entry->cause == CAUSE_HOSTS_DEAD ||
+            entry->cause == CAUSE_REPLY_DEFERRED || entry->words->fact.kind == FACT_KIND_EXPIRED);
+}
+
 // What the next line of this message may ask for.
 static void remember(struct log_followed *message, const struct reader_entry *entry) {
-    if (entry->cause == CAUSE_NONE)
+    if (entry->cause == CAUSE_NONE || entry->kind == READER_ENTRY_EXPIRED)
         return;
     message->cause = (uint32_t)entry->cause;
     message->domain_len = 0;
@@ -81,13 +117,11 @@ void reader_log_entry_tell(struct reader_log *log, struct log_followed *message,
             entry->sender = reader_log_followed_sender(message);
         if (entry->message_id.len == 0)
             entry->message_id = reader_log_followed_id(message);
-        if (entry->kind == READER_ENTRY_EXPIRED) {
-            entry->cause = message->cause ? (enum cause)message->cause : entry->cause;
-            if (entry->domain.len == 0)
-                entry->domain = view_from(message->domain, message->domain_len);
-        } else {
-            remember(message, entry);
-        }
+        if (message->cause && is_repetition(entry))
+            entry->cause = (enum cause)message->cause;
+        if (entry->kind == READER_ENTRY_EXPIRED && entry->domain.len == 0)
+            entry->domain = view_from(message->domain, message->domain_len);
+        remember(message, entry);
     }
     ASSERT((entry->cause == CAUSE_NONE) == (entry->words == NULL));
     log->totals.n_deliveries[entry->system]++;

@@ -163,6 +163,7 @@ void reader_log_followed_set_sender(struct log_followed *message, struct view se
 }
 
 void reader_log_followed_set_id(struct log_followed *message, struct view message_id) {
+    message_id = reader_log_bare(message_id);
     if (message_id.len)
         (void)set_text(message, message_id, &message->id_at, &message->id_len);
 }

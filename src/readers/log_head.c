@@ -37,22 +37,85 @@ static bool take_program(struct view rest, struct log_line *line) {
     return line->host.len > 0 && line->tag.len > 0;
 }
 
-static enum log_told read_syslog(struct reader_log *log, struct log_line *line, struct view rest) {
-    if (!take_program(rest, line))
-        return LOG_TOLD_NOISE;
+// Exim and Postrider write their own time, too, also where a syslog takes their lines.
+static void take_own_time(struct reader_log *log, struct log_line *line) {
+    size_t len = reader_log_time_take(&log->clock, line->text, &line->at_ms);
+    if (len && len < line->text.len && line->text.ptr[len] == ' ')
+        line->text = view_skip(line->text, len + 1);
+}
+
+static enum log_told read_program(struct reader_log *log, struct log_line *line) {
     if (memchr(line->tag.ptr, '/', line->tag.len))
         return reader_log_postfix_read(log, line);
-    return LOG_TOLD_NOISE;
+    if (view_equals(line->tag, VIEW("smtpd")))
+        return reader_log_opensmtpd_read(log, line);
+    if (reader_log_symantec_is(line->text))
+        return reader_log_symantec_read(log, line);
+    if (LOG_STARTS(line->tag, "exim")) {
+        take_own_time(log, line);
+        return reader_log_exim_read(log, line);
+    }
+    if (LOG_STARTS(line->tag, "postrider")) {
+        take_own_time(log, line);
+        return reader_log_postrider_read(log, line);
+    }
+    return reader_log_sendmail_read(log, line); // under any name: by its shape
+}
+
+// --- Other beginnings ---------------------------------------------------------------------------
+// The level is the first word of Postrider's own lines.
+static bool is_postrider(struct view rest) {
+    static const struct view levels[] = {
+        {"info ", 5}, {"warning ", 8}, {"error ", 6}, {"debug ", 6}};
+    for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+        if (log_starts(rest, levels[i]))
+            return memchr(rest.ptr, ':', rest.len) != NULL;
+    return false;
+}
+
+// "2026-05-12T10:42:00.123Z,": a row of Exchange's.
+static bool is_row(struct view text, size_t time_len) {
+    return text.ptr[10] == 'T' && time_len < text.len && text.ptr[time_len] == ',';
+}
+
+static enum log_told read_without_time(struct reader_log *log, struct log_line *line) {
+    struct view text = line->whole;
+    if (LOG_STARTS(text, "\xef\xbb\xbf"))
+        text = view_skip(text, 3);
+    if (text.len && text.ptr[0] == '#') {
+        reader_log_columns_read(&log->columns, text);
+        return LOG_TOLD_NOISE;
+    }
+    if (text.len && text.ptr[0] == '{') {
+        if (!reader_log_journal_read(&log->copy, text, line))
+            return LOG_HAS(text, "\"MESSAGE\"") ? LOG_TOLD_UNREAD : LOG_TOLD_NOISE;
+        note_time(log, line->at_ms);
+        return read_program(log, line);
+    }
+    line->text = text;
+    return reader_log_symantec_is(text) ? reader_log_symantec_read(log, line) : LOG_TOLD_NOISE;
 }
 
 static enum log_told read_line(struct reader_log *log, struct view text) {
     struct log_line line = {.whole = text};
     text = skip_priority(text);
     size_t len = reader_log_time_take(&log->clock, text, &line.at_ms);
-    if (len == 0 || len + 1 >= text.len || text.ptr[len] != ' ')
+    if (len == 0)
+        return read_without_time(log, &line);
+    if (is_row(text, len)) {
+        note_time(log, line.at_ms);
+        return reader_log_row_read(log, &line);
+    }
+    if (len + 1 >= text.len || text.ptr[len] != ' ')
         return LOG_TOLD_NOISE;
     note_time(log, line.at_ms);
-    return read_syslog(log, &line, view_from(text.ptr + len + 1, text.len - len - 1));
+    struct view rest = view_from(text.ptr + len + 1, text.len - len - 1);
+    line.text = rest;
+    if (ascii_is_digit(text.ptr[0]) && text.ptr[10] == ' ')
+        return reader_log_exim_read(log, &line);
+    if (ascii_is_digit(text.ptr[0]) && is_postrider(rest))
+        return reader_log_postrider_read(log, &line);
+    return take_program(rest, &line) ? read_program(log, &line) : LOG_TOLD_NOISE;
 }
 
 void reader_log_line_read(struct reader_log *log, struct view line) {

@@ -5,7 +5,7 @@
 // Connection refused") names the servers, and is no attempt of its own here.
 #include "readers/log.h"
 
-enum { QUEUE_ID_MAX = 32, WARNING_AGE_MS = 15 * 60 * 1000 };
+enum { WARNING_AGE_MS = 15 * 60 * 1000 };
 
 enum service {
     SERVICE_OTHER,
@@ -39,26 +39,9 @@ static enum service service_of(struct view tag) {
     return SERVICE_OTHER;
 }
 
-// "3F2A1B4C5D: " or "4XyZ1b2c3dzQwRt: ": short ids are hexadecimal, long ones of base 52.
-static bool take_queue_id(struct view *text, struct view *id) {
-    size_t len = 0, max = size_min(text->len, QUEUE_ID_MAX);
-    while (len < max && (ascii_is_digit(text->ptr[len]) || ascii_is_alpha(text->ptr[len])))
-        len++;
-    if (len < 5 || len + 1 >= text->len || text->ptr[len] != ':' || text->ptr[len + 1] != ' ')
-        return false;
-    *id = view_from(text->ptr, len);
-    *text = view_from(text->ptr + len + 2, text->len - len - 2);
-    return true;
-}
-
 static bool is_no_queue(struct view id) {
     return id.len == 7 && memcmp(id.ptr, "NOQUEUE", 7) == 0;
 }
-
-static bool starts(struct view text, const char *with, size_t len) {
-    return text.len >= len && memcmp(text.ptr, with, len) == 0;
-}
-#define STARTS(text, literal) starts(text, literal, sizeof(literal) - 1)
 
 // "<a@b>" at the start: the address and what follows. A local part in quotes may hold anything
 // (RFC 5321 4.1.2).
@@ -135,7 +118,7 @@ static bool take_status(struct view rest, struct status *status) {
     *status = (struct status){0};
     while (rest.len > 2 && rest.ptr[0] == ',' && rest.ptr[1] == ' ') {
         rest = view_from(rest.ptr + 2, rest.len - 2);
-        if (STARTS(rest, "status=")) {
+        if (LOG_STARTS(rest, "status=")) {
             rest = view_skip(rest, 7);
             status->word = view_take(rest, view_find_char(rest, ' '));
             rest = view_skip(rest, status->word.len + 1);
@@ -147,7 +130,7 @@ static bool take_status(struct view rest, struct status *status) {
         }
         const char *comma = memchr(rest.ptr, ',', rest.len);
         struct view field = view_from(rest.ptr, comma ? (size_t)(comma - rest.ptr) : rest.len);
-        if (STARTS(field, "relay="))
+        if (LOG_STARTS(field, "relay="))
             status->relay = view_skip(field, 6);
         rest = view_skip(rest, field.len);
     }
@@ -155,11 +138,12 @@ static bool take_status(struct view rest, struct status *status) {
 }
 
 static bool outcome_of(struct view word, enum outcome *outcome) {
-    if (STARTS(word, "sent") || STARTS(word, "deliverable"))
+    if (LOG_STARTS(word, "sent") || LOG_STARTS(word, "deliverable"))
         *outcome = OUTCOME_DELIVERED;
-    else if (STARTS(word, "deferred"))
+    else if (LOG_STARTS(word, "deferred"))
         *outcome = OUTCOME_TEMPORARY_FAILURE;
-    else if (STARTS(word, "bounced") || STARTS(word, "undeliverable") || STARTS(word, "expired"))
+    else if (LOG_STARTS(word, "bounced") || LOG_STARTS(word, "undeliverable") ||
+             LOG_STARTS(word, "expired"))
         *outcome = OUTCOME_PERMANENT_FAILURE;
     else
         return false;
@@ -176,7 +160,7 @@ static bool take_recipient(struct view *text, struct view *recipient) {
     *text = view_skip(*text, 3); // to=
     if (!take_bracketed(text, recipient))
         return false;
-    if (STARTS(*text, ", orig_to=")) {
+    if (LOG_STARTS(*text, ", orig_to=")) {
         *text = view_skip(*text, 10);
         return take_bracketed(text, &original);
     }
@@ -223,24 +207,24 @@ static enum log_told read_qmgr(struct reader_log *log, const struct log_line *li
                                struct view text) {
     struct view sender;
     uint64_t key = reader_log_key(log, line, id);
-    if (STARTS(text, "removed")) {
+    if (LOG_STARTS(text, "removed")) {
         reader_log_follow_end(&log->follow, key);
         return LOG_TOLD_NOISE;
     }
-    if (!STARTS(text, "from="))
-        return STARTS(text, "to=<") ? read_delivery(log, line, id, text) : LOG_TOLD_NOISE;
+    if (!LOG_STARTS(text, "from="))
+        return LOG_STARTS(text, "to=<") ? read_delivery(log, line, id, text) : LOG_TOLD_NOISE;
     text = view_skip(text, 5);
     if (!take_bracketed(&text, &sender))
         return LOG_TOLD_UNREAD;
     reader_log_followed_set_sender(reader_log_follow_get(&log->follow, key), sender);
-    if (STARTS(text, ", status=expired") || STARTS(text, ", status=force-expired"))
+    if (LOG_STARTS(text, ", status=expired") || LOG_STARTS(text, ", status=force-expired"))
         return read_expired(log, line, id);
     return LOG_TOLD_NOISE;
 }
 
 static bool is_reject(struct view text) {
-    return STARTS(text, "reject: ") || STARTS(text, "milter-reject: ") ||
-           STARTS(text, "reject_warning: ");
+    return LOG_STARTS(text, "reject: ") || LOG_STARTS(text, "milter-reject: ") ||
+           LOG_STARTS(text, "reject_warning: ");
 }
 
 // cleanup says the Message-ID once a message: a second one is another message, with its id used
@@ -250,7 +234,7 @@ static enum log_told read_cleanup(struct reader_log *log, const struct log_line 
     struct view message_id;
     if (is_reject(text))
         return LOG_TOLD_INBOUND;
-    if (!STARTS(text, "message-id="))
+    if (!LOG_STARTS(text, "message-id="))
         return LOG_TOLD_NOISE;
     text = view_skip(text, 11);
     if (!take_bracketed(&text, &message_id))
@@ -265,7 +249,7 @@ static enum log_told read_cleanup(struct reader_log *log, const struct log_line 
 
 static enum log_told read_arrival(struct reader_log *log, const struct log_line *line,
                                   struct view id, struct view text) {
-    if (STARTS(text, "client=") || STARTS(text, "uid="))
+    if (LOG_STARTS(text, "client=") || LOG_STARTS(text, "uid="))
         reader_log_follow_start(&log->follow, reader_log_key(log, line, id), line->at_ms);
     return is_reject(text) ? LOG_TOLD_INBOUND : LOG_TOLD_NOISE;
 }
@@ -275,11 +259,11 @@ enum log_told reader_log_postfix_read(struct reader_log *log, const struct log_l
     struct view id = VIEW_NONE, text = line->text;
     if (service == SERVICE_OTHER)
         return LOG_TOLD_NOISE;
-    bool has_id = take_queue_id(&text, &id);
+    bool has_id = reader_log_id_take(&text, &id);
     if (has_id && is_no_queue(id))
         return is_reject(text) ? LOG_TOLD_INBOUND : LOG_TOLD_NOISE;
     if (service == SERVICE_DELIVERY) {
-        if (has_id && STARTS(text, "to=<"))
+        if (has_id && LOG_STARTS(text, "to=<"))
             return read_delivery(log, line, id, text);
         note_warning(log, line, text);
         return LOG_TOLD_NOISE;
