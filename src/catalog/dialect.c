@@ -12,6 +12,8 @@ static const struct dialect dialects[] = {
     { 400, 499 }
 #define PERM                                                                                       \
     { 500, 599 }
+#define CODED                                                                                      \
+    { 400, 599 }
 #define ONLY(code)                                                                                 \
     { code, code }
 #define FROM_TO(lowest, highest)                                                                   \
@@ -140,6 +142,8 @@ static bool code_fits(const struct dialect *row, const struct said *said) {
     if (said->code)
         return said->code >= row->codes.from && said->code <= row->codes.to;
     int class = said->enhanced.class;
+    if (class == 0 && row->codes.from == 400 && row->codes.to == 599)
+        return false;
     bool says_more = row->pattern.len || row->enhanced.len;
     bool needs_code = row->codes.to - row->codes.from < 99;
     return says_more && !needs_code &&

@@ -120,9 +120,10 @@ static bool mention_at_start(const struct walk *walk, struct view line, struct m
 // Words of a sentence that is about a recipient that failed.
 static bool speaks_of_failure(struct view line) {
     static const struct view words[] = {
-        {"deliver", 7},   {"recipient", 9}, {"reach", 5},     {"mailbox", 7},   {"reject", 6},
-        {"permanent", 9}, {"failed", 6},    {"unknown", 7},   {"not exist", 9}, {"returned", 8},
-        {"undeliv", 7},   {"following", 9}, {"could not", 9}, {"couldn't", 8},  {"quota", 5}};
+        {"deliver", 7},   {"recipient", 9}, {"reach", 5},   {"mailbox", 7},
+        {"reject", 6},    {"permanent", 9}, {"failed", 6},  {"unknown", 7},
+        {"not exist", 9}, {"returned", 8},  {"undeliv", 7}, {"following", 9},
+        {"could not", 9}, {"couldn't", 8},  {"quota", 5},   {"member", 6}};
     static const struct view helpers[] = {{"contact", 7},         {"assistance", 10},
                                           {"problem report", 14}, {"questions", 9},
                                           {"please send", 11},    {"reply to", 8}};

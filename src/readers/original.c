@@ -44,7 +44,8 @@ static bool announces(struct view line) {
             continue;
         // A sentence that goes on for long only speaks of it: "The original message was received".
         struct view rest = view_skip(line, announcements[i].len);
-        return view_find_nocase(rest, VIEW(" was ")) == rest.len;
+        return view_find_nocase(rest, VIEW(" was ")) == rest.len &&
+               view_find_nocase(rest, VIEW(" details")) == rest.len;
     }
     return false;
 }
