@@ -1,16 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be broken: each function breaks one thing at one scenario's place."""
+import os
 import ssl
 
+import box as box_module
 import dns_server
+import exim
+import opensmtpd
+import postfix
 import server
 import world
 
 
-def smtp(site, addresses=None, tls=None, highest=None, lowest=None, ciphers=None, **arguments):
+def smtp(site, addresses=None, tls=None, highest=None, ciphers=None, wants_certificate=False, **arguments):
     """An SMTP server that follows a script; `tls` is the kind of its certificate."""
     arguments.setdefault("name", site.mx)
-    context = site.lab.pki.context(tls, site.mx, lowest, highest, ciphers) if tls else None
+    script = arguments.get("script", {})
+    arguments["script"] = {step: site.fill(what) if isinstance(what, str) else what for step, what in script.items()}
+    context = site.lab.pki.context(tls, site.mx, highest, ciphers) if tls else None
+    if wants_certificate:
+        context.load_verify_locations(site.lab.pki.path)
+        context.verify_mode = ssl.CERT_REQUIRED
     with world.inside(site.them):
         made = server.Server(addresses and [site.fill(a) for a in addresses] or [site.address, site.address6],
                              tls=context, **arguments)
@@ -34,7 +44,7 @@ def our_filter(site, rule):
     """A packet filter on the sending machine itself."""
     with world.inside(site.us):
         world.run("nft", "-f", "-", text="table inet own { chain output { type filter hook output priority 0; "
-                                         + site.fill(rule) + "; } }")
+                                         + site.fill(rule) + "\n}\n}")
 
 
 def our_network(site, *commands, **arguments):
@@ -52,6 +62,54 @@ def own_resolver(site, address, how=None):
     site.resolver = site.fill(address)
     if how is not None:
         name_server(site, how, (address,))
+
+
+def box(site, kind, port=25, **arguments):
+    """A device in the path of the connections to the receiver (box.py)."""
+    door = 20000 + port
+    site.keep(box_module.Box((site.router, door), (site.address, port), kind, **arguments))
+    site.lab.internet.rule("rewrite", f"ip daddr {site.address} tcp dport {port} dnat ip to {site.router}:{door}")
+
+
+def small_link(site, mtu=900):
+    """The last hop takes small packets only, and the word about it does not come back."""
+    world.run("ip", "link", "set", site.them, "mtu", str(mtu))
+    for message in ("ip daddr {us} icmp type destination-unreachable",
+                    "ip6 daddr {us6} icmpv6 type packet-too-big"):
+        site.lab.internet.rule("output", site.fill(message) + " drop")
+
+
+def small_buffers(site):
+    """The kernel keeps little, so that a receiver that stops reading is noticed early."""
+    with world.inside(site.us):
+        world.sysctl("ipv4/tcp_wmem", "4096 16384 32768")
+    with world.inside(site.them):
+        world.sysctl("ipv4/tcp_rmem", "4096 8192 16384")
+
+
+def real(site, which, settings=None):
+    """A real mail server behind port 25 of the receiver's address."""
+    port, folder = 2525, os.path.join(site.folder, which)
+    os.makedirs(folder)
+    with world.inside(site.them):
+        world.sysctl("ipv4/conf/all/route_localnet", "1")
+        world.run("nft", "-f", "-", text="table ip in { chain p { type nat hook prerouting priority -100; "
+                                         f"ip daddr {site.address} tcp dport 25 dnat to 127.0.0.1:{port}\n}}\n}}")
+        if which == "postfix":
+            settings = {key: site.fill(value) for key, value in
+                        ({"smtpd_relay_restrictions": "reject_unauth_destination"} | (settings or {})).items()}
+            server_ = postfix.Postfix(folder, port, settings, receiver=True).start()
+        else:
+            server_ = {"exim": exim.Exim, "opensmtpd": opensmtpd.OpenSmtpd}[which](folder, port).run()
+    site.servers.append(site.keep(server_))
+
+
+def secret(site, password="right"):
+    """The connector's password file."""
+    path = os.path.join(site.folder, "password")
+    with open(path, "w", encoding="ascii") as handle:
+        handle.write(password + "\n")
+    os.chmod(path, 0o600)
 
 
 V1_0, V1_1, V1_2, V1_3 = (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2,

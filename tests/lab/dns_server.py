@@ -8,7 +8,7 @@ NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 
 
 class NameServer:
-    """`how` is a response code, "lame" (an empty answer without authority) or "garbage"."""
+    """`how` is a response code, "lame" (knows nothing of the zone: points to the root) or "garbage"."""
 
     def __init__(self, addresses, how):
         self.how, self.sockets = how, []
@@ -33,8 +33,12 @@ class NameServer:
         end = 12
         while question[end]:
             end += question[end] + 1
-        code = NOERROR if self.how == "lame" else self.how
-        return question[:2] + struct.pack(">HHHHH", 0x8000 | code, 1, 0, 0, 0) + question[12:end + 5]
+        asked = question[12:end + 5]
+        if self.how == "lame":
+            name = b"\x02ns\x03lab\x07example\0"
+            root = b"\0" + struct.pack(">HHIH", 2, 1, 3600, len(name)) + name
+            return question[:2] + struct.pack(">HHHHH", 0x8000, 1, 0, 1, 0) + asked + root
+        return question[:2] + struct.pack(">HHHHH", 0x8000 | self.how, 1, 0, 0, 0) + asked
 
     def close(self):
         for asked in self.sockets:

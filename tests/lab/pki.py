@@ -51,14 +51,14 @@ class Pki:
                 return path, key
             return self.authority.issue(label, host)
 
-    def context(self, kind, host, lowest=None, highest=None, ciphers=None):
+    def context(self, kind, host, highest=None, ciphers=None):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self.make(kind, host))
         if highest and highest < ssl.TLSVersion.TLSv1_2:
             context.set_ciphers("ALL:@SECLEVEL=0")
         if ciphers:
             context.set_ciphers(ciphers)
-        context.minimum_version = lowest or (highest if highest else ssl.TLSVersion.TLSv1_2)
+        context.minimum_version = highest or ssl.TLSVersion.TLSv1_2
         if highest:
             context.maximum_version = highest
         return context

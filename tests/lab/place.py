@@ -2,6 +2,7 @@
 """One scenario's own place in the laboratory: its sender's and its receiver's namespace, its domain."""
 import contextlib
 import os
+import shutil
 
 import world
 
@@ -24,13 +25,17 @@ class Site:
     def fill(self, text):
         """Names of this place in a text of the row."""
         return text.format(d=self.domain, mx=self.mx, a=self.address, b=self.addresses[1], c=self.addresses[2],
-                           a6=self.address6, b6=self.addresses6[1], us=self.our_address, us6=self.our_address6,
-                           folder=self.lab.folder, pki=self.lab.pki.folder)
+                           a6=self.address6, b6=self.addresses6[1], us=self.our_address, n=self.number, us6=self.our_address6,
+                           folder=self.folder, ca=self.lab.pki.path)
 
     def add_names(self, names):
         parent = "secure." if self.row.secure else "example."
+        zone = f"{self.domain}." if self.row.signing else parent
         for line in self.row.zone:
-            names.add(parent, self.fill(line))
+            names.add(zone, self.fill(line))
+        if self.row.signing:
+            names.sign(zone, parent, **{k: v for k, v in self.row.signing.items() if k != "how"})
+            names.add(parent, f"{zone} NS ns.lab.example.")
         names.add_reverse(self.our_address, f"us{self.number}.example.")
         names.add("example.", f"us{self.number} A {self.our_address}")
         names.add("example.", f"us{self.number} AAAA {self.our_address6}")
@@ -54,11 +59,12 @@ class Site:
 
     @property
     def messages(self):
-        return [message for server in self.servers for message in server.messages]
+        return [message for server in self.servers for message in getattr(server, "messages", ())]
 
     def remove(self):
         for thing in reversed(self.things):
             with contextlib.suppress(Exception):
                 getattr(thing, "close", getattr(thing, "stop", None))()
+        shutil.rmtree(self.folder, ignore_errors=True)
         for name in (self.us, self.them):
             self.lab.internet.remove_leaf(name)

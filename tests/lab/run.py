@@ -49,8 +49,11 @@ def outside(options):
     if why or not os.path.exists(options.program):
         print("the laboratory is skipped: " + (why or f"{options.program} is not built"))
         return 0 if why else 1
+    import exim
+    import opensmtpd
     import postfix
-    postfix.available()  # unpacked now: within the namespaces there is no way to Debian
+    for peer in (postfix, exim, opensmtpd):
+        peer.available()  # unpacked now: within the namespaces there is no way to Debian
     folder = tempfile.mkdtemp(prefix="postrider-lab-")
     child = subprocess.Popen(["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
                               "--propagation", "private", sys.executable, os.path.abspath(__file__),
@@ -101,11 +104,6 @@ class Lab:
         return sites
 
 
-def right(row, tool, answer):
-    wanted = row.expected(tool)
-    return answer.get("cause") == wanted[0] and (answer["cause"] == "none" or answer.get("blame") == wanted[1])
-
-
 def examine(lab, site, asked):
     row, result, began = site.row, {}, time.monotonic()
     try:
@@ -114,7 +112,7 @@ def examine(lab, site, asked):
             if row.expected(tool) is None or (tool == "explain" and not lab.sender and not row.words):
                 continue
             answer = getattr(lab.tools, "ask_" + tool)(site)
-            answer["is_right"] = right(row, tool, answer)
+            answer["is_right"] = row.accepts(tool, answer)
             result[tool] = answer
     except Exception:  # one scenario that cannot be built is one wrong row
         result["error"] = traceback.format_exc()

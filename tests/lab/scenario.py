@@ -15,6 +15,7 @@ class Scenario:
     broken: list = field(default_factory=list)  # (builder, arguments)
     zone: tuple = ONE_MX
     secure: bool = False  # its domain stands below the signed zone
+    signing: dict = field(default_factory=dict)  # and is a zone of its own, signed so (Names.sign)
     connector: str = ""  # more keys of the sender's connector
     sender: str = "sender@lab.example"
     recipients: int = 1
@@ -42,5 +43,11 @@ class Scenario:
         return (text + line * (self.body_bytes // len(line))).encode("utf-8")
 
     def expected(self, tool):
-        """(cause, blame) for a tool; None: it is not asked."""
+        """(cause, blame) for a tool, or a list of those that are as good; None: it is not asked."""
         return self.instead.get(tool, (self.cause, self.blame))
+
+    def accepts(self, tool, answer):
+        wanted = self.expected(tool)
+        wanted = wanted if isinstance(wanted, list) else [wanted]
+        return any(answer.get("cause") == cause and (cause == "none" or answer.get("blame") == blame)
+                   for cause, blame in wanted)

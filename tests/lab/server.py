@@ -85,8 +85,7 @@ class Session:
         if what in ("!reset", "!close"):
             with contextlib.suppress(OSError):
                 if what == "!close":
-                    self.connection.shutdown(socket.SHUT_WR)
-                    time.sleep(0.05)
+                    self.leave_gently()
             self.reader.close()
             self.connection.close()
         if what == "!drip":
@@ -95,9 +94,20 @@ class Session:
                 time.sleep(1)
         if what[:1] == "!":
             raise Over
+        text, _, then = what.rpartition("!") if what.endswith(("!hold", "!close")) else (what, "", "")
+        if then:
+            self.connection.sendall(text.encode("latin-1"))
+            self.act("!silent" if then == "hold" else "!" + then)
         if self.server.slow:
             time.sleep(self.server.slow)
         self.connection.sendall(what.encode("latin-1") + b"\r\n")
+
+    def leave_gently(self):
+        """What still comes is read, so that no reset follows the end."""
+        self.connection.shutdown(socket.SHUT_WR)
+        self.connection.settimeout(1)
+        while self.connection.recv(65536):
+            pass
 
     def step(self, name, line, usual):
         """The scripted answer of a step, else the usual one; returns its first digit."""
@@ -105,8 +115,8 @@ class Session:
         if callable(what):
             what = what(self, line)
         what = usual if what is None else what
-        if name == "connect" and what == "!reset":
-            time.sleep(0.1)  # after the handshake has been noticed
+        if what == "!reset":
+            time.sleep(0.1)  # a reset takes along what was not read yet
         self.act(what)
         return what[:1]
 

@@ -193,6 +193,7 @@ class PostfixSender:
                          "smtp_dns_support_level": "dnssec", "smtp_connection_cache_on_demand": "no",
                          "smtpd_recipient_limit": "2000", "default_destination_recipient_limit": "2000"})
         with world.inside(self.SPACE):
+            world.sysctl("ipv4/tcp_wmem", "4096 16384 32768")
             self.postfix = postfix.Postfix(self.folder, 2525, settings).start()
 
     def words(self, site):

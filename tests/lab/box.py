@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices in the path that take a TCP connection apart and put it together again, differently.
+
+asa       masks the greeting, the EHLO keywords that it does not know, and verbs that it does not know
+strip     takes STARTTLS out of the EHLO answer and refuses the verb
+content   answers for the server when a word of the message displeases it, and resets
+offset    resets after so many bytes of a message
+one-way   passes what the server says, and after so many bytes nothing that the client says
+"""
+import contextlib
+import socket
+import threading
+import time
+
+ASA_KNOWS = ("AUTH", "SIZE", "8BITMIME", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES")
+ASA_VERBS = (b"HELO", b"EHLO", b"MAIL", b"RCPT", b"DATA", b"RSET", b"NOOP", b"QUIT", b"AUTH", b"VRFY", b"HELP")
+
+
+class Box:
+    def __init__(self, door, inside, kind, offset=20000, word=b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE",
+                 reply=b"541 5.4.1 Content blocked by Palo Alto Networks Firewall\r\n"):
+        self.inside, self.kind, self.offset, self.word, self.reply = inside, kind, offset, word, reply
+        self.is_open = True
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(door)
+        self.listener.listen(16)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self):
+        self.is_open = False
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def _accept(self):
+        while self.is_open:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=Passage(self, client).run, daemon=True).start()
+
+
+class Passage:
+    def __init__(self, box, client):
+        self.box, self.client = box, client
+        self.is_body, self.n_body, self.is_first = False, 0, True
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            self.server = socket.create_connection(self.box.inside, 5)
+            self.server.settimeout(None)
+            threading.Thread(target=self._back, daemon=True).start()
+            self._forth()
+        self.client.close()
+
+    def _reset(self):
+        for end in (self.client, self.server):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            end.close()
+
+    # --- what the client says ---
+
+    def _forth(self):
+        reader = self.client.makefile("rb")
+        while True:
+            line = reader.readline(65536)
+            if not line:
+                self.server.shutdown(socket.SHUT_WR)
+                return
+            if self.is_body:
+                if not self._body(line):
+                    return
+                self.is_body = line != b".\r\n"
+            else:
+                line = self._command(line)
+            self.server.sendall(line)
+            if line[:4].upper() == b"DATA" and self.box.kind != "asa":
+                self.is_body = True
+            elif line[:4].upper() == b"DATA":
+                self.is_body = True
+
+    def _command(self, line):
+        verb = line.split()[0].upper() if line.split() else b""
+        if self.box.kind == "asa" and verb not in ASA_VERBS:
+            return b"X" * len(line.rstrip()) + b"\r\n"
+        if self.box.kind == "strip" and verb == b"STARTTLS":
+            return b"XXXXXXXX\r\n"
+        return line
+
+    def _body(self, line):
+        self.n_body += len(line)
+        if self.box.kind == "content" and self.box.word in line:
+            self.client.sendall(self.box.reply)
+            time.sleep(0.1)
+            self._reset()
+            return False
+        if self.box.kind == "offset" and self.n_body > self.box.offset:
+            self._reset()
+            return False
+        if self.box.kind == "one-way" and self.n_body > self.box.offset:
+            time.sleep(600)
+        return True
+
+    # --- what the server says ---
+
+    def _back(self):
+        with contextlib.suppress(OSError):
+            reader = self.server.makefile("rb")
+            serial = 0
+            while True:
+                line = reader.readline(65536)
+                if not line:
+                    break
+                if self.box.kind == "asa":
+                    line, serial = self._mask(line, serial)
+                if self.box.kind == "strip" and line[4:].strip().upper() == b"STARTTLS":
+                    continue
+                self.client.sendall(line)
+            self.client.shutdown(socket.SHUT_WR)
+
+    def _mask(self, line, serial):
+        if self.is_first:
+            self.is_first = False
+            return line[:4] + b"*" * len(line[4:].rstrip()) + b"\r\n", serial
+        words = line[4:].split()
+        if line[:3] != b"250" or line[3:4] != b"-" and b"HELP" not in line or not words:
+            return line, serial
+        keyword = words[0].decode("latin-1").upper()
+        if "." in keyword or keyword in ASA_KNOWS:
+            return line, serial
+        masked = b"X" * (len(line[4:].rstrip()) - 1) + bytes([ord("A") + serial])
+        return line[:4] + masked + b"\r\n", serial + 1
