@@ -16,6 +16,7 @@ enum cmd_exit { CMD_WELL = 0, CMD_FAULT = 1, CMD_WRONG_USE = 2 };
 int cmd_serve(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
+int cmd_logs(int argc, char **argv);
 int cmd_probe(int argc, char **argv);
 int cmd_queue(int argc, char **argv);
 int cmd_why(int argc, char **argv);

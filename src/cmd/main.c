@@ -13,6 +13,7 @@ static const struct {
     {"why", "why mail waits: why ID, ADDRESS or DOMAIN", cmd_why},
     {"explain", "what an error line, a bounce or a queue listing means, and what to do",
      cmd_explain},
+    {"logs", "what broke, since when and for whom, out of mail servers' logs", cmd_logs},
     {"probe", "tests the road to a domain, address, host or connector, and explains it", cmd_probe},
     {"status", "counters of the running relay", cmd_status},
     {"check", "configuration, ports, DNS, disk, limits and names, before anything starts",

@@ -7,7 +7,7 @@
 #include <math.h>
 
 enum { STARTS_MIN = 6, STARTS_UNKNOWN_MIN = 10, WINDOW_MS = 2 * HOUR_MS, FORGET_MS = 6 * HOUR_MS };
-enum { SCORE_MIN = 15 };
+enum { SCORE_MIN = 15, SCORE_SLACK = 3 };
 static const double RATE_FLOOR = 2;        // starts an hour that nobody wonders about
 static const double UNKNOWN_SHARE = 0.85;  // where nothing shows that the places ever worked
 static const double RECOVERED_SHARE = 0.8; // of the struck places: it is over
@@ -56,10 +56,10 @@ static void find_burst(const struct everything *everything, struct burst *burst)
             break;
         double hours = (double)(last->at_ms - start->at_ms) / HOUR_MS;
         double score = score_of((double)(end - i), hours, rate_an_hour(start->rate));
-        if (score > burst->score) {
+        if (score > burst->score)
             burst->score = score;
+        if (score > burst->score - SCORE_SLACK) // the earliest that is about as good
             burst->from = i;
-        }
     }
 }
 

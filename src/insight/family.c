@@ -36,6 +36,11 @@ enum cause family_of(enum cause cause) {
         for (size_t i = 0; i < ROW_MAX && rows[r][i] != CAUSE_NONE; i++)
             if (rows[r][i] == cause)
                 return rows[r][0];
+    // A session that broke has a cause for each step and each way to break.
+    struct view id = cause_info(cause)->id;
+    if (view_starts_with(id, VIEW("closed-")) || view_starts_with(id, VIEW("reset-")) ||
+        view_starts_with(id, VIEW("silent-")))
+        return CAUSE_CLOSED_SESSION;
     return cause;
 }
 

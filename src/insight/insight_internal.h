@@ -19,7 +19,7 @@
 enum {
     SERIES_MAX = 32768,
     SERIES_POINTS_MAX = 24,
-    SERIES_OF_PLACE_MAX = 8,
+    SERIES_OF_PLACE_MAX = 12,
     TROUBLES_MAX = 4096,
     STARTS_MAX = 128,
     FILES_MAX = 4096,
@@ -110,11 +110,17 @@ struct trouble {
     bool has_hosts;     // more than one
     uint16_t first_file;
     uint64_t first_line;
+    // What its beginning would be if the first failure was an odd one; zero: none was between.
+    int64_t second_ms;
+    uint64_t n_successes_to_second;
+    uint16_t second_file;
+    uint64_t second_line;
 };
 
 struct trouble *trouble_create(struct insight *insight, enum scope scope, enum cause family);
 void trouble_destroy(struct trouble *trouble);
-// A copy that stands in no list.
+// A copy that stands in no list. Where everything failed but for what came between the first failure
+// and the second, that is where it begins.
 struct trouble *trouble_copy(const struct trouble *trouble);
 void trouble_name(struct trouble *trouble, struct view name);
 void trouble_add(struct trouble *trouble, const struct insight_event *event);

@@ -101,8 +101,8 @@ static void take_in_parts(struct insight *insight) {
 static struct trouble *main_domain(struct insight *insight, const struct trouble *site) {
     LIST_FOR_EACH (node, &insight->shown) {
         struct trouble *destination = of_node(node);
-        if (is_of_site(destination, site) &&
-            count_get(&destination->messages) + 3 > count_get(&site->messages))
+        uint64_t n = count_get(&destination->messages), n_site = count_get(&site->messages);
+        if (is_of_site(destination, site) && n + 3 > n_site && 5 * n >= 4 * n_site)
             return destination;
     }
     return NULL;

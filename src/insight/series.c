@@ -236,6 +236,13 @@ static void open_trouble(struct insight *insight, struct series *series, const s
         trouble->normal =
             ((double)first->n_failed) / fmax(1, (double)(first->n_failed + first->n_successes));
     }
+    if (!goes_on && scan->at + 1 < series->n_points) {
+        const struct point *second = point_at(series, scan->at + 1);
+        trouble->second_ms = second->at_ms;
+        trouble->second_file = second->file;
+        trouble->second_line = second->line;
+        trouble->n_successes_to_second = second->n_successes - first->n_successes;
+    }
     trouble->end_ms = 0;
     if (series->place->site)
         trouble->site_hash = view_hash(series->place->site->name);

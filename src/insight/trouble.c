@@ -203,6 +203,18 @@ static void join_times(struct trouble *trouble, const struct trouble *other) {
         trouble->oldest_ms = other->oldest_ms;
 }
 
+static void settle_onset(struct trouble *trouble) {
+    bool is_odd = trouble->second_ms && trouble->n_successes_to_second > 0 &&
+                  trouble->n_successes == trouble->n_successes_to_second;
+    if (!is_odd || count_get(&trouble->messages) < 4)
+        return;
+    trouble->onset_ms = trouble->second_ms;
+    trouble->first_file = trouble->second_file;
+    trouble->first_line = trouble->second_line;
+    trouble->n_successes = 0;
+    trouble->n_attempts--;
+}
+
 struct trouble *trouble_copy(const struct trouble *trouble) {
     struct trouble *copy = mem_alloc(sizeof(*copy));
     *copy = *trouble;
@@ -220,6 +232,7 @@ struct trouble *trouble_copy(const struct trouble *trouble) {
         copy->names[i].name = view_own(trouble->names[i].name);
     copy->name = view_own(trouble->name);
     copy->host = view_own(trouble->host);
+    settle_onset(copy);
     return copy;
 }
 

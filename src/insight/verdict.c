@@ -100,17 +100,18 @@ static void add_others(const struct insight_incident *incident, struct arena *ar
 }
 
 // --- Ours ----------------------------------------------------------------------------------------
+// In front of the others, whatever the catalogue thought of it.
 static void put_first(struct verdict *verdict, struct candidate candidate) {
-    size_t n = verdict->n_candidates;
-    for (size_t i = 0; i < n; i++)
-        if (verdict->candidates[i].cause == candidate.cause)
-            return;
-    n = size_min(n, VERDICT_CANDIDATES_MAX - 1);
-    for (size_t i = n; i > 0; i--)
-        verdict->candidates[i] = verdict->candidates[i - 1];
+    size_t at = 0;
+    while (at < verdict->n_candidates && verdict->candidates[at].cause != candidate.cause)
+        at++;
+    if (at == verdict->n_candidates && at < VERDICT_CANDIDATES_MAX)
+        verdict->n_candidates++;
+    at = size_min(at, VERDICT_CANDIDATES_MAX - 1);
+    for (; at > 0; at--)
+        verdict->candidates[at] = verdict->candidates[at - 1];
     candidate.blame = cause_info(candidate.cause)->blame;
     verdict->candidates[0] = candidate;
-    verdict->n_candidates = n + 1;
 }
 
 static void blame_this_side(const struct insight_incident *incident, struct verdict *verdict) {
