@@ -63,7 +63,7 @@ OUTAGES = ["conn-timeout", "conn-refused", "host-unreachable", "closed-rcpt", "s
 class Destination:
     def __init__(self, rng, number, hoster):
         self.domain = f"{rng.choice(['acme', 'north', 'blue', 'city', 'data', 'green'])}{number}." + \
-                      rng.choice(["example", "test", "com.example", "co.uk"])
+                      rng.choice(["example", "test", "com.au", "co.uk"])
         self.hoster = hoster
         base = hoster or self.domain
         n_hosts = rng.choice([1, 1, 2, 2, 3])

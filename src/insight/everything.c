@@ -6,7 +6,13 @@
 
 #include <math.h>
 
-enum { STARTS_MIN = 6, STARTS_UNKNOWN_MIN = 10, WINDOW_MS = 2 * HOUR_MS, FORGET_MS = 6 * HOUR_MS };
+enum {
+    STARTS_MIN = 6,
+    STARTS_UNKNOWN_MIN = 10,
+    WINDOW_MS = 2 * HOUR_MS,
+    FORGET_MS = 6 * HOUR_MS,
+    REFINE_MS = 20 * MINUTE_MS
+};
 enum { SCORE_MIN = 15, SCORE_SLACK = 3 };
 static const double RATE_FLOOR = 2;        // starts an hour that nobody wonders about
 static const double UNKNOWN_SHARE = 0.85;  // where nothing shows that the places ever worked
@@ -56,10 +62,43 @@ static void find_burst(const struct everything *everything, struct burst *burst)
             break;
         double hours = (double)(last->at_ms - start->at_ms) / HOUR_MS;
         double score = score_of((double)(end - i), hours, rate_an_hour(start->rate));
-        if (score > burst->score)
+        if (score > burst->score) {
             burst->score = score;
-        if (score > burst->score - SCORE_SLACK) // the earliest that is about as good
             burst->from = i;
+        }
+    }
+}
+
+// The densest part is not the beginning: starts just before it belong to it, as far as they are not
+// much further apart than within.
+static void widen_burst(const struct everything *everything, struct burst *burst) {
+    size_t end = everything->n_starts, first = end > STARTS_MAX ? end - STARTS_MAX : 0;
+    const struct start *last = start_at(everything, end - 1);
+    while (burst->from > first) {
+        const struct start *from = start_at(everything, burst->from);
+        const struct start *before = start_at(everything, burst->from - 1);
+        double n = (double)(end - burst->from);
+        double gap_ms = (double)(last->at_ms - from->at_ms) / n;
+        double hours = (double)(last->at_ms - before->at_ms) / HOUR_MS;
+        bool is_near = (double)(from->at_ms - before->at_ms) <= 4 * gap_ms;
+        if (!is_near ||
+            score_of(n + 1, hours, rate_an_hour(before->rate)) < burst->score - SCORE_SLACK)
+            return;
+        burst->from--;
+    }
+}
+
+// Where nothing gets through any more, that is the beginning, not odd failures before it.
+static void skip_odd_starts(const struct insight *insight, const struct everything *everything,
+                            struct burst *burst) {
+    size_t end = everything->n_starts;
+    uint64_t before = start_at(everything, burst->from)->n_delivered;
+    for (size_t i = burst->from + 1; i + STARTS_MIN <= end; i++) {
+        uint64_t n_delivered = start_at(everything, i)->n_delivered;
+        if ((insight->n_delivered - n_delivered) * 10 <= end - i && n_delivered > before) {
+            burst->from = i;
+            return;
+        }
     }
 }
 
@@ -113,19 +152,38 @@ static bool speaks(const struct series *series) {
     return series->place->scope == SCOPE_SITE || !series->place->site;
 }
 
+static void set_onset(struct everything *everything, size_t from) {
+    const struct start *first = start_at(everything, from);
+    everything->onset_start = from;
+    everything->n_delivered_at = first->n_delivered;
+    everything->open->onset_ms = first->at_ms;
+    everything->open->first_file = first->file;
+    everything->open->first_line = first->line;
+}
+
+// With more starts it is clearer which was the first.
+static void refine_onset(const struct insight *insight, struct everything *everything,
+                         int64_t at_ms) {
+    struct burst burst;
+    bool is_early = at_ms - everything->opened_ms <= REFINE_MS;
+    if (!is_early || everything->n_starts - everything->onset_start > STARTS_MAX / 2)
+        return;
+    find_burst(everything, &burst);
+    widen_burst(everything, &burst);
+    skip_odd_starts(insight, everything, &burst);
+    set_onset(everything, burst.from);
+}
+
 static void open_trouble(struct insight *insight, struct everything *everything,
                          const struct burst *burst) {
-    const struct start *first = start_at(everything, burst->from);
     struct trouble *trouble = trouble_create(insight, SCOPE_EVERYTHING, everything->family);
     if (!trouble)
         return;
-    trouble->onset_ms = first->at_ms;
-    trouble->first_file = first->file;
-    trouble->first_line = first->line;
     everything->open = trouble;
+    everything->opened_ms = insight->now_ms;
+    set_onset(everything, burst->from);
     everything->number = ++insight->n_everything_troubles;
     everything->n_struck = everything->n_recovered = 0;
-    everything->n_delivered_at = first->n_delivered;
     LIST_FOR_EACH (node, &insight->series) {
         struct series *series = CONTAINER_OF(node, struct series, node);
         bool still_fails = series->place->n_successes == series->n_successes_at;
@@ -164,9 +222,12 @@ void everything_starts(struct insight *insight, struct series *series,
     everything->rate += 1;
     if (everything->open && event->at_ms - everything->open->last_failure_ms > WINDOW_MS)
         close_trouble(everything);
-    if (everything->open)
+    if (everything->open) {
+        refine_onset(insight, everything, event->at_ms);
         return;
+    }
     find_burst(everything, &burst);
+    widen_burst(everything, &burst);
     count_burst(insight, everything, &burst);
     if (is_everybodys(everything, &burst))
         open_trouble(insight, everything, &burst);

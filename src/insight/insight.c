@@ -183,7 +183,7 @@ void insight_take(struct insight *insight, const struct insight_event *event) {
     if (event->kind != INSIGHT_ATTEMPT) {
         note(insight, destination, event);
     } else if (event->outcome == OUTCOME_DELIVERED) {
-        insight->n_delivered++;
+        insight->n_delivered += site != NULL; // what stays on this machine says nothing
         if (destination)
             place_succeeds(insight, destination, event->at_ms);
         if (site)

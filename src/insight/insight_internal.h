@@ -19,6 +19,7 @@
 enum {
     SERIES_MAX = 32768,
     SERIES_POINTS_MAX = 24,
+    SERIES_SEEN = 256,
     SERIES_OF_PLACE_MAX = 12,
     TROUBLES_MAX = 4096,
     STARTS_MAX = 128,
@@ -33,6 +34,7 @@ enum {
     SETTLED_MS = 10 * MINUTE_MS,  // of successes before a trouble is over
     REOPEN_MS = 30 * MINUTE_MS,   // after which the same trouble is a new one
     REWIND_MS = 15 * MINUTE_MS,   // a clock that goes back further begins another log
+    BURST_MS = 30 * 1000,         // failures closer together may have one reason
     POINT_MS = 10 * 1000,         // failures closer together share a point when many
     SLOT_MS = 5 * MINUTE_MS       // in which a site that works is counted once
 };
@@ -119,8 +121,8 @@ struct trouble {
 
 struct trouble *trouble_create(struct insight *insight, enum scope scope, enum cause family);
 void trouble_destroy(struct trouble *trouble);
-// A copy that stands in no list. Where everything failed but for what came between the first failure
-// and the second, that is where it begins.
+// A copy that stands in no list. Where everything failed but for what came between the first
+// failure and the second, that is where it begins.
 struct trouble *trouble_copy(const struct trouble *trouble);
 void trouble_name(struct trouble *trouble, struct view name);
 void trouble_add(struct trouble *trouble, const struct insight_event *event);
@@ -129,6 +131,8 @@ bool trouble_succeeds(struct trouble *trouble, int64_t at_ms);
 uint64_t trouble_share(const struct trouble *trouble, double *share);
 const struct trouble_cause *trouble_main_cause(const struct trouble *trouble);
 void trouble_join(struct trouble *trouble, const struct trouble *other);
+// Whether the first failure was an odd one, and everything else fails since the second.
+bool trouble_begins_odd(const struct trouble *trouble);
 // `other` is a part of it, seen from nearer: who was hit comes here, what was tried is known.
 void trouble_take_in(struct trouble *trouble, const struct trouble *other);
 
@@ -150,6 +154,7 @@ struct series {
     enum cause family;
     struct point *points; // a ring
     uint8_t n_points, points_size, first_point;
+    uint32_t *seen;          // messages that failed, one a slot; allocated once there are many
     int64_t last_ms;         // failure
     int64_t start_ms;        // first failure after a success
     uint64_t n_failed;       // messages, incidents left out
@@ -220,6 +225,8 @@ struct everything {
     uint64_t number; // of the trouble, in series->everything
     uint64_t n_struck, n_recovered;
     uint64_t n_delivered_at; // its onset
+    size_t onset_start;      // the start that is its onset
+    int64_t opened_ms;
 };
 
 // The state of a family that may be this side's; NULL: it never is.
@@ -239,7 +246,7 @@ struct insight {
     struct everything *everything; // one a family that can be this side's
     size_t n_everything;
     uint64_t n_everything_troubles;
-    uint64_t n_delivered; // whoever asked
+    uint64_t n_delivered; // to other machines, whoever asked
     uint64_t n_working;   // sites that worked in a slot, summed up
     int64_t now_ms, first_ms, last_ms;
     struct view files[FILES_MAX]; // owned

@@ -49,10 +49,11 @@ static bool is_part(const struct trouble *part, const struct trouble *whole) {
     bool is_kin =
         part->family == whole->family ||
         (whole->scope == SCOPE_EVERYTHING && is_road(part->family) && is_road(whole->family));
-    if (!is_kin || part->onset_ms < whole->onset_ms - ALIKE_MS)
+    int64_t onset_ms = trouble_begins_odd(part) ? part->second_ms : part->onset_ms;
+    if (!is_kin || onset_ms < whole->onset_ms - ALIKE_MS)
         return false;
     return whole->end_ms == 0 ||
-           (part->onset_ms <= end_of(whole) && part->last_failure_ms <= end_of(whole) + TAIL_MS);
+           (onset_ms <= end_of(whole) && part->last_failure_ms <= end_of(whole) + TAIL_MS);
 }
 
 static bool is_of_site(const struct trouble *destination, const struct trouble *site) {

@@ -23,6 +23,7 @@ void series_free(struct insight *insight, struct series *series) {
     list_remove(&series->of);
     proof_finish(&series->proof);
     free(series->points);
+    free(series->seen);
     free(series);
     insight->n_series--;
 }
@@ -84,7 +85,20 @@ static bool is_known(const struct series *series, uint64_t message) {
     for (size_t i = 0; i < series->n_points; i++)
         if (point_at(series, i)->message == message)
             return true;
-    return false;
+    uint32_t mark = (uint32_t)(message >> 32 | 1);
+    return series->seen && series->seen[message % SERIES_SEEN] == mark;
+}
+
+// So that the retries of a message are no new failures, however long ago the first was.
+static void remember(struct series *series, uint64_t message) {
+    bool is_many = series->open || series->n_points >= SERIES_POINTS_MAX / 2;
+    if (!series->seen && is_many) {
+        series->seen = mem_alloc_zero(SERIES_SEEN * sizeof(*series->seen));
+        for (size_t i = 0; i < series->n_points; i++)
+            remember(series, point_at(series, i)->message);
+    }
+    if (series->seen)
+        series->seen[message % SERIES_SEEN] = (uint32_t)(message >> 32 | 1);
 }
 
 static void grow_points(struct series *series) {
@@ -135,6 +149,20 @@ struct scan {
     double share, normal;
 };
 
+// Of all that failed since point `at`, what the one moment with the most of it brought beyond one.
+static uint64_t excess_of_burst(const struct series *series, size_t at) {
+    int64_t begin_ms = INT64_MIN / 2;
+    uint64_t n = 0, most = 1;
+    for (size_t i = at; i < series->n_points; i++) {
+        const struct point *point = point_at(series, i);
+        bool is_new = point->at_ms - begin_ms > BURST_MS;
+        begin_ms = is_new ? point->at_ms : begin_ms;
+        n = is_new ? point->weight : n + point->weight;
+        most = n > most ? n : most;
+    }
+    return most - 1;
+}
+
 static double normal_at(const struct point *point, double floor) {
     double normal = ((double)point->n_failed + floor * PRIOR_WEIGHT) /
                     ((double)(point->n_failed + point->n_successes) + PRIOR_WEIGHT);
@@ -143,7 +171,8 @@ static double normal_at(const struct point *point, double floor) {
 
 static void score_from(const struct series *series, size_t at, double floor, struct scan *best) {
     const struct point *point = point_at(series, at);
-    double failed = (double)(series->n_failed - point->n_failed);
+    // A lost connection takes several messages with it: the largest burst counts once.
+    double failed = (double)(series->n_failed - point->n_failed - excess_of_burst(series, at));
     double worked = (double)(series->place->n_successes - point->n_successes);
     double share = failed / (failed + worked), normal = normal_at(point, floor);
     if (share <= 2 * normal)
@@ -288,11 +317,14 @@ static void fail_series(struct insight *insight, struct series *series,
     if (!series->open && is_old_enough) {
         if (!is_known(series, event->message))
             add_point(insight, series, event);
+        remember(series, event->message);
         if (is_alarming(series, traits, &scan))
             open_trouble(insight, series, &scan);
     }
-    if (series->open)
+    if (series->open) {
+        remember(series, event->message);
         trouble_add(series->open, event);
+    }
 }
 
 void place_fails(struct insight *insight, struct place *place, const struct insight_event *event) {

@@ -203,15 +203,18 @@ static void join_times(struct trouble *trouble, const struct trouble *other) {
         trouble->oldest_ms = other->oldest_ms;
 }
 
+bool trouble_begins_odd(const struct trouble *trouble) {
+    return trouble->second_ms && trouble->n_successes_to_second > 0 &&
+           trouble->n_successes == trouble->n_successes_to_second;
+}
+
 static void settle_onset(struct trouble *trouble) {
-    bool is_odd = trouble->second_ms && trouble->n_successes_to_second > 0 &&
-                  trouble->n_successes == trouble->n_successes_to_second;
-    if (!is_odd || count_get(&trouble->messages) < 4)
+    if (!trouble_begins_odd(trouble) || count_get(&trouble->messages) < 4)
         return;
     trouble->onset_ms = trouble->second_ms;
     trouble->first_file = trouble->second_file;
     trouble->first_line = trouble->second_line;
-    trouble->n_successes = 0;
+    trouble->n_successes = trouble->n_successes_to_second = 0;
     trouble->n_attempts--;
 }
 
