@@ -53,8 +53,7 @@ struct run {
     bool is_done;
 };
 
-// --- Options
-// --------------------------------------------------------------------------------------
+// --- Options ----------------------------------------------------------------------------------
 static bool read_sources(struct run *run) {
     struct view rest = view_of(run->arguments->from), part;
     size_t n = 0;
@@ -176,8 +175,7 @@ static bool read_arguments(struct run *run) {
                               &run->error);
 }
 
-// --- The run
-// --------------------------------------------------------------------------------------
+// --- The run ----------------------------------------------------------------------------------
 static struct dns_resolver *create_resolver(struct run *run) {
     const struct config *config = run->options.config;
     struct dns_options options = {.servers = config->resolver_servers,

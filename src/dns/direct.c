@@ -12,7 +12,9 @@
 enum { REPLY_BYTES_MAX = 4096, REPLIES_MAX = 16 };
 
 struct exchange {
-    const struct dns_direct *question;
+    const struct address *server;
+    struct view query;
+    io_time deadline;
     int descriptor;
     uint16_t id;
     struct io_event readable;
@@ -45,19 +47,15 @@ static int open_socket(const struct address *server) {
 }
 
 static bool send_question(const struct exchange *exchange) {
-    const struct dns_direct *question = exchange->question;
-    unsigned char query[DNS_QUERY_BYTES_MAX];
     struct sockaddr_storage to;
-    size_t len =
-        dns_query_write(query, exchange->id, question->name, question->type, question->want_dnssec);
-    socklen_t to_len = address_to_sockaddr(question->server, &to);
-    ssize_t sent = sendto(exchange->descriptor, query, len, 0, (struct sockaddr *)&to, to_len);
-    return sent == (ssize_t)len;
+    socklen_t to_len = address_to_sockaddr(exchange->server, &to);
+    ssize_t sent = sendto(exchange->descriptor, exchange->query.ptr, exchange->query.len, 0,
+                          (struct sockaddr *)&to, to_len);
+    return sent == (ssize_t)exchange->query.len;
 }
 
 // IO_OK when the reply has come, IO_TIMEOUT when it has not (yet).
 static struct io_result read_reply(struct exchange *exchange) {
-    const struct dns_direct *question = exchange->question;
     for (int i = 0; i < REPLIES_MAX; i++) {
         struct sockaddr_storage from;
         struct address sender;
@@ -70,7 +68,7 @@ static struct io_result read_reply(struct exchange *exchange) {
             return result_of(IO_ERROR, errno);
         exchange->len = (size_t)len;
         if (address_from_sockaddr((struct sockaddr *)&from, &sender) &&
-            address_equals_port(&sender, question->server) &&
+            address_equals_port(&sender, exchange->server) &&
             dns_reply_has_id(view_from(exchange->bytes, exchange->len), exchange->id))
             return result_of(IO_OK, 0);
     }
@@ -81,7 +79,7 @@ static struct io_result converse(struct exchange *exchange) {
     if (!send_question(exchange))
         return result_of(IO_ERROR, errno);
     for (;;) {
-        struct io_result wait = io_event_wait(&exchange->readable, exchange->question->deadline);
+        struct io_result wait = io_event_wait(&exchange->readable, exchange->deadline);
         io_event_clear(&exchange->readable);
         struct io_result got = read_reply(exchange);
         if (got.status != IO_TIMEOUT)
@@ -91,11 +89,15 @@ static struct io_result converse(struct exchange *exchange) {
     }
 }
 
-struct io_result dns_direct_ask(const struct dns_direct *question, struct arena *arena,
-                                struct dns_reply *reply) {
-    struct exchange exchange = {.question = question,
+struct io_result dns_direct_exchange(const struct dns_direct *question, struct view query,
+                                     struct arena *arena, struct view *packet) {
+    ASSERT(query.len >= 2);
+    const unsigned char *bytes = (const unsigned char *)query.ptr;
+    struct exchange exchange = {.server = question->server,
+                                .query = query,
+                                .deadline = question->deadline,
                                 .descriptor = open_socket(question->server),
-                                .id = (uint16_t)io_random_u64(),
+                                .id = (uint16_t)(bytes[0] << 8 | bytes[1]),
                                 .bytes = arena_alloc(arena, REPLY_BYTES_MAX)};
     if (exchange.descriptor < 0)
         return result_of(IO_ERROR, errno);
@@ -105,8 +107,18 @@ struct io_result dns_direct_ask(const struct dns_direct *question, struct arena 
         watch && exchange.bytes ? converse(&exchange) : result_of(IO_ERROR, ENOMEM);
     io_watch_remove(watch);
     close(exchange.descriptor);
+    *packet = view_from(exchange.bytes, exchange.len);
+    return result;
+}
+
+struct io_result dns_direct_ask(const struct dns_direct *question, struct arena *arena,
+                                struct dns_reply *reply) {
+    unsigned char query[DNS_QUERY_BYTES_MAX];
+    struct view packet;
+    size_t len = dns_query_write(query, (uint16_t)io_random_u64(), question->name, question->type,
+                                 question->want_dnssec);
+    struct io_result result = dns_direct_exchange(question, view_from(query, len), arena, &packet);
     if (io_is_ok(result))
-        dns_reply_read(view_from(exchange.bytes, exchange.len), question->name, question->type,
-                       arena, reply);
+        dns_reply_read(packet, question->name, question->type, arena, reply);
     return result;
 }

@@ -36,6 +36,10 @@ void dns_resolver_destroy(struct dns_resolver *resolver) {
         resolver->ops->destroy(resolver);
 }
 
+size_t dns_resolver_servers(const struct dns_resolver *resolver, struct address *out, size_t max) {
+    return resolver->ops->servers ? resolver->ops->servers(resolver, out, max) : 0;
+}
+
 // RFC 1035 3.5 and RFC 3596 2.5.
 void dns_reverse_name(const struct address *address, char out[DNS_REVERSE_SIZE]) {
     size_t at = 0;

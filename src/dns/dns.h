@@ -51,6 +51,8 @@ struct dns_ops {
     IO_WAITS void (*names)(struct dns_resolver *resolver, const struct address *address,
                            io_time deadline, struct arena *arena, struct dns_name_answer *answer);
     void (*destroy)(struct dns_resolver *resolver);
+    // Whom it asks; NULL: nobody that could be asked directly.
+    size_t (*servers)(const struct dns_resolver *resolver, struct address *out, size_t max);
 };
 struct dns_resolver {
     const struct dns_ops *ops;
@@ -78,5 +80,43 @@ IO_WAITS void dns_addresses(struct dns_resolver *resolver, struct view name, io_
                             struct arena *arena, struct dns_address_answer *answer);
 IO_WAITS void dns_names(struct dns_resolver *resolver, const struct address *address,
                         io_time deadline, struct arena *arena, struct dns_name_answer *answer);
+
+// --- One server, asked directly ---------------------------------------------------------------
+// Past our resolver and its cache: what an authoritative server says, or what our resolver says
+// when it must not check signatures. Never decides where mail goes.
+enum dns_server_type {
+    DNS_SERVER_A,
+    DNS_SERVER_AAAA,
+    DNS_SERVER_NS,
+    DNS_SERVER_SOA,
+    DNS_SERVER_MX
+};
+enum { DNS_SERVER_NAMES_MAX = 16 };
+
+struct dns_server_question {
+    struct address server; // with port
+    struct view name;
+    enum dns_server_type type;
+    bool wants_recursion;   // RD: for resolvers
+    bool checking_disabled; // CD (RFC 4035 3.2.2)
+    io_time deadline;
+};
+struct dns_server_answer {
+    struct fact fact;      // OK, of kind DNS, or SILENT, ERRNO, CLOSED where nothing was said
+    bool is_authoritative; // AA
+    bool is_referral;      // no answer but the names of other servers, in `names`
+    bool was_truncated;    // over UDP; asked again over TCP
+    uint32_t serial, ttl_s;
+    struct dns_mx *records; // by preference, then name
+    size_t n_records;
+    struct view *names; // of NS records
+    size_t n_names;
+    struct address *addresses; // of the answer; of a referral: glue, in no order
+    size_t n_addresses;
+};
+IO_WAITS void dns_ask_server(const struct dns_server_question *question, struct arena *arena,
+                             struct dns_server_answer *answer);
+// The servers that the resolver asks; zero where there are none.
+size_t dns_resolver_servers(const struct dns_resolver *resolver, struct address *out, size_t max);
 
 #endif

@@ -8,6 +8,8 @@
 // every hour it is looked whether it can come back.
 #include "dns/resolver_internal.h"
 
+#include <assert.h>
+
 #include "base/log.h"
 
 #include <stdio.h>
@@ -331,12 +333,22 @@ static void take_servers(struct resolver *resolver, const struct dns_options *op
     }
 }
 
+static size_t resolver_servers(const struct dns_resolver *seam, struct address *out, size_t max) {
+    const struct resolver *resolver = (const struct resolver *)(const void *)seam;
+    const struct dns_servers *servers = &resolver->options.servers;
+    static_assert(offsetof(struct resolver, seam) == 0, "the seam stands first");
+    size_t n = size_min(servers->n, max);
+    memcpy(out, servers->list, n * sizeof(*out));
+    return n;
+}
+
 struct dns_resolver *dns_resolver_create_following(const struct dns_options *options,
                                                    const char *file, struct error *error) {
     static const struct dns_ops ops = {.mx = resolver_mx,
                                        .addresses = resolver_addresses,
                                        .names = resolver_names,
-                                       .destroy = resolver_free};
+                                       .destroy = resolver_free,
+                                       .servers = resolver_servers};
     struct resolver *resolver = mem_alloc_zero(sizeof(*resolver));
     resolver->seam.ops = &ops;
     resolver->validates = true;

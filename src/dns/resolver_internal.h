@@ -5,6 +5,7 @@
 //   engine.c   a libunbound context: its settings, and questions handed to it
 //   servers.c  whom to ask: the configuration or /etc/resolv.conf
 //   direct.c   one question to one server over UDP, without libunbound
+//   server.c   the same for the probe: over UDP and TCP, with what an authoritative server tells
 //   resolver.c the seam of dns/dns.h: asks the engine, validates where that is possible
 //   explain.c  what a failure is called: asks the servers directly
 #ifndef DNS_RESOLVER_INTERNAL_H
@@ -67,6 +68,9 @@ struct dns_direct {
     bool want_dnssec;
     io_time deadline;
 };
+// Sends `query` (its first two bytes are the id) and waits for the reply, which comes from `arena`.
+IO_WAITS struct io_result dns_direct_exchange(const struct dns_direct *question, struct view query,
+                                              struct arena *arena, struct view *packet);
 // IO_OK: a reply to the question has been read into `reply`. IO_ERROR with errno: the server's host
 // refused it or cannot be reached. Views come from `arena`.
 IO_WAITS struct io_result dns_direct_ask(const struct dns_direct *question, struct arena *arena,

@@ -64,8 +64,8 @@ void probe_try_lock_step(struct probe *probe) {
                               : "the same commands one after the other end in the same way");
 }
 
-// --- Names
-// ---------------------------------------------------------------------------------------- A
+// --- Names ------------------------------------------------------------------------------------
+// A
 // connection that was greeted; false: it ended, as `fact` says.
 IO_WAITS static bool open_greeted(struct probe *probe, struct talk **talk, struct fact *fact) {
     struct probe_variant variant = {.limit_ms = probe_limit_ms(probe, ANSWER_MS)};
@@ -110,8 +110,7 @@ void probe_try_helo(struct probe *probe) {
                                : "ends in the same way as EHLO with our name");
 }
 
-// --- Verbs that mail never says
-// -------------------------------------------------------------------
+// --- Verbs that mail never says ---------------------------------------------------------------
 #define STRANGE_VERB "XQZT"
 
 static bool has_row_of_x(struct view text) {
@@ -182,8 +181,7 @@ void probe_try_verbs(struct probe *probe) {
         close_talk(talk);
 }
 
-// --- TLS, one version at a time
-// ---------------------------------------------------------------------
+// --- TLS, one version at a time ---------------------------------------------------------------
 IO_WAITS static bool shake_hands(struct probe *probe, const char *name, int version) {
     struct talk *talk;
     struct fact fact;

@@ -20,8 +20,7 @@ bool probe_is_one_of(enum cause cause, const enum cause *causes) {
     return false;
 }
 
-// --- Is it due?
-// -----------------------------------------------------------------------------------
+// --- Is it due? -------------------------------------------------------------------------------
 static const struct fact *fault(const struct probe *probe) {
     return &probe->result->attempt.fact;
 }
@@ -86,19 +85,24 @@ static bool helo_decides(const struct probe *probe) {
     return probe->session && fact->stage == FACT_STAGE_EHLO && !fact_is_ok(fact);
 }
 
+static bool dns_decides(const struct probe *probe) {
+    const struct route *route = probe->route;
+    bool is_by_mx = route->domain.len > 0 && route->domain.ptr[0] != '[' && probe->connector &&
+                    probe->connector->n_smart_hosts == 0;
+    return is_by_mx && (probe->options->is_deep || route->fact.kind == FACT_KIND_DNS ||
+                        probe->first_cause == CAUSE_MX_NO_ADDRESS || nobody_answers(probe));
+}
+
 void probe_experiment(struct probe *probe) {
     static const struct {
         bool (*is_due)(const struct probe *probe);
         IO_WAITS void (*run)(struct probe *probe);
-    } experiments[] = {{nobody_answers, probe_try_controls},
-                       {nobody_answers, probe_try_ports},
-                       {has_other_source, probe_try_sources},
-                       {may_pass_again, probe_try_again},
-                       {verbs_decide, probe_try_verbs},
-                       {size_decides, probe_try_small_segments},
-                       {versions_decide, probe_try_tls_versions},
-                       {pipelining_decides, probe_try_lock_step},
-                       {helo_decides, probe_try_helo}};
+    } experiments[] = {
+        {dns_decides, probe_try_authorities},      {nobody_answers, probe_try_controls},
+        {nobody_answers, probe_try_ports},         {has_other_source, probe_try_sources},
+        {may_pass_again, probe_try_again},         {verbs_decide, probe_try_verbs},
+        {size_decides, probe_try_small_segments},  {versions_decide, probe_try_tls_versions},
+        {pipelining_decides, probe_try_lock_step}, {helo_decides, probe_try_helo}};
     probe->is_deciding = true;
     for (size_t i = 0; i < ARRAY_LEN(experiments); i++)
         if (!io_is_canceled() && io_now() < probe->deadline && experiments[i].is_due(probe))

@@ -17,8 +17,8 @@ static struct probe_step *add_step(struct probe *probe, const char *name, bool i
     return step;
 }
 
-// --- Names
-// ---------------------------------------------------------------------------------------- Looked
+// --- Names ------------------------------------------------------------------------------------
+// Looked
 // up while the session goes on, in memory of its own.
 struct probe_own {
     struct probe *probe;
@@ -110,8 +110,8 @@ void probe_own_end(struct probe *probe, struct probe_own *own) {
     free(own);
 }
 
-// --- Clock and disk
-// ------------------------------------------------------------------------------- A clock that
+// --- Clock and disk ---------------------------------------------------------------------------
+// A clock that
 // stands before the day on which this program was put here is wrong.
 static void check_clock(struct probe *probe) {
     struct stat status;

@@ -6,8 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// --- What the options change
-// ----------------------------------------------------------------------
+// --- What the options change ------------------------------------------------------------------
 static const struct config_connector *base_connector(const struct probe *probe) {
     static const struct config_connector plain = {.name = "probe",
                                                   .port = 25,
@@ -75,8 +74,7 @@ static void choose_connector(struct probe *probe) {
     probe->connector = own;
 }
 
-// --- The DNS
-// --------------------------------------------------------------------------------------
+// --- The DNS ----------------------------------------------------------------------------------
 static void list_hosts(struct probe *probe, struct probe_step *step) {
     const struct route *route = probe->route;
     struct buffer text;
@@ -120,8 +118,7 @@ IO_WAITS static bool find_route(struct probe *probe) {
     return fact_is_ok(&fact);
 }
 
-// --- Conversations
-// --------------------------------------------------------------------------------
+// --- Conversations ----------------------------------------------------------------------------
 static struct probe_way *next_standing(struct probe *probe) {
     for (size_t i = 0; i < probe->n_ways; i++)
         if (fact_is_ok(&probe->ways[i].connect) && !probe->ways[i].had_session)

@@ -15,7 +15,7 @@
 
 enum { PROBE_SOURCES_MAX = 2, PROBE_CONTROLS_MAX = 3, PROBE_ARENA_BYTES_MAX = 4 << 20 };
 
-// --- What to probe ------------------------------------------------------------------------------
+// --- What to probe ----------------------------------------------------------------------------
 enum probe_kind {
     PROBE_DOMAIN,   // "example.org": its way as the configuration has it, else its MX
     PROBE_ADDRESS,  // "user@example.org": the same, and the envelope
@@ -36,7 +36,7 @@ struct probe_target {
 bool probe_target_parse(struct view text, const struct config *config, struct arena *arena,
                         struct probe_target *target, struct error *error);
 
-// --- How ----------------------------------------------------------------------------------------
+// --- How --------------------------------------------------------------------------------------
 struct probe_options {
     struct config *config;
     struct dns_resolver *resolver; // of the calling loop
@@ -56,7 +56,7 @@ struct probe_options {
     size_t n_controls;
 };
 
-// --- What came out ------------------------------------------------------------------------------
+// --- What came out ----------------------------------------------------------------------------
 enum probe_state { PROBE_WELL, PROBE_WARNING, PROBE_FAULT, PROBE_NOT_REACHED };
 
 // A stretch of the road, or an experiment beside it.

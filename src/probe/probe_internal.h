@@ -23,7 +23,7 @@ enum {
     PROBE_TEXT_BYTES_MAX = 600
 };
 
-// --- Evidence -----------------------------------------------------------------------------------
+// --- Evidence ---------------------------------------------------------------------------------
 // What an experiment can show. Each is yes, no, or was not found out.
 enum sign {
     SIGN_NONE, // ends a list
@@ -99,7 +99,7 @@ static inline int64_t probe_limit_ms(const struct probe *probe, int64_t limit_ms
     return int64_min(limit_ms, probe->options->timeout_ms);
 }
 
-// --- steps.c ------------------------------------------------------------------------------------
+// --- steps.c ----------------------------------------------------------------------------------
 // Appends; never NULL (what does not fit is written over the last one). Copies the fact's text.
 struct probe_step *probe_step_add(struct probe *probe, const char *name, const struct fact *fact);
 void probe_step_words(struct probe *probe, struct probe_step *step, const char *format, ...)
@@ -110,19 +110,19 @@ void probe_sign_set(struct probe *probe, enum sign sign, bool is_yes, const char
 // "mx.example.org [192.0.2.1]:25"
 struct view probe_place(struct probe *probe, struct view host, const struct address *address);
 
-// --- connect.c ----------------------------------------------------------------------------------
+// --- connect.c --------------------------------------------------------------------------------
 void probe_ways_init(struct probe *probe);
 IO_WAITS void probe_call_all(struct probe *probe);
 void probe_hang_up(struct probe *probe); // streams that no session took
 
-// --- session.c ----------------------------------------------------------------------------------
+// --- session.c --------------------------------------------------------------------------------
 // From an established way (a broken stream is called again) to QUIT; `session->variant` is set.
 IO_WAITS void probe_session_run(struct probe *probe, struct probe_way *way,
                                 struct probe_session *session);
 struct talk *probe_talk_create(struct probe *probe, const struct probe_way *way,
                                const struct probe_variant *variant);
 
-// --- experiments.c ------------------------------------------------------------------------------
+// --- experiments.c ----------------------------------------------------------------------------
 // What tier 2 is: each experiment that decides something about the fault, or all of them when the
 // operator asked for it.
 IO_WAITS void probe_experiment(struct probe *probe);
@@ -131,14 +131,12 @@ bool probe_is_one_of(enum cause cause, const enum cause *causes);
 struct probe_step *probe_experiment_step(struct probe *probe, const char *name,
                                          const struct fact *fact);
 
-// --- reach.c: experiments about connections
-// -------------------------------------------------------
+// --- reach.c: experiments about connections ---------------------------------------------------
 IO_WAITS void probe_try_controls(struct probe *probe);
 IO_WAITS void probe_try_ports(struct probe *probe);
 IO_WAITS void probe_try_sources(struct probe *probe);
 
-// --- dialogues.c: experiments about sessions
-// --------------------------------------------------------
+// --- dialogues.c: experiments about sessions --------------------------------------------------
 IO_WAITS void probe_try_again(struct probe *probe);
 IO_WAITS void probe_try_verbs(struct probe *probe);
 IO_WAITS void probe_try_small_segments(struct probe *probe);
@@ -146,8 +144,10 @@ IO_WAITS void probe_try_tls_versions(struct probe *probe);
 IO_WAITS void probe_try_lock_step(struct probe *probe);
 IO_WAITS void probe_try_helo(struct probe *probe);
 
-// --- ours.c
-// -----------------------------------------------------------------------------------------
+// --- authority.c --------------------------------------------------------------------------------
+IO_WAITS void probe_try_authorities(struct probe *probe);
+
+// --- ours.c -----------------------------------------------------------------------------------
 void probe_look_at_machine(struct probe *probe);
 // PTR and forward name of the address that we call from, looked up at the same time as the session;
 // NULL where there is nothing to look up. Each begin has its end.
@@ -155,7 +155,7 @@ struct probe_own;
 struct probe_own *probe_own_begin(struct probe *probe, const struct address *source);
 IO_WAITS void probe_own_end(struct probe *probe, struct probe_own *own);
 
-// --- reasoning.c --------------------------------------------------------------------------------
+// --- reasoning.c ------------------------------------------------------------------------------
 // What the fact alone says: the attempt, the verdict of the catalogue and the first cause.
 void probe_judge(struct probe *probe);
 // What the signs make of it.

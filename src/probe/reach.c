@@ -8,8 +8,7 @@
 
 enum { CALL_MS = 10 * 1000, PORT_CALL_MS = 5 * 1000, SOURCES_TRIED_MAX = 3, OWN_MAX = 32 };
 
-// --- Calls at the same time
-// -----------------------------------------------------------------------
+// --- Calls at the same time -------------------------------------------------------------------
 struct call {
     struct probe *probe;
     struct address to, source;
@@ -58,8 +57,8 @@ static void record_call(struct probe *probe, const char *name, const struct call
         probe_step_words(probe, step, "%.*s: %.*s", VIEW_ARG(place), VIEW_ARG(clause));
 }
 
-// --- Hosts that take mail
-// ------------------------------------------------------------------------- In the family of the
+// --- Hosts that take mail ---------------------------------------------------------------------
+// In the family of the
 // call that failed: IPv4 and IPv6 are different roads.
 IO_WAITS static struct address control_address(struct probe *probe,
                                                const struct config_smart_host *control,
@@ -104,8 +103,8 @@ void probe_try_controls(struct probe *probe) {
                    "none of %zu unrelated hosts that take mail can be called from here", n_tried);
 }
 
-// --- Other ports
-// ---------------------------------------------------------------------------------- An answer is
+// --- Other ports ------------------------------------------------------------------------------
+// An answer is
 // also a refusal: somebody is there.
 static bool has_answered(const struct fact *fact) {
     return fact_is_ok(fact) || cause_of(fact) == CAUSE_CONN_REFUSED;
@@ -144,8 +143,7 @@ void probe_try_ports(struct probe *probe) {
                        "no other mail port of the address answers");
 }
 
-// --- Other addresses of ours
-// ------------------------------------------------------------------------
+// --- Other addresses of ours ------------------------------------------------------------------
 static bool is_link_local(const struct address *address) {
     return address->family == ADDRESS_IPV6 && address->bytes[0] == 0xfe &&
            (address->bytes[1] & 0xc0) == 0x80;

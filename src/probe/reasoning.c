@@ -49,7 +49,7 @@ static struct view words_of(const struct probe *probe, enum sign sign) {
     return seen.len ? seen : view_of(probe_sign_words(sign));
 }
 
-// --- Rules --------------------------------------------------------------------------------------
+// --- Rules ------------------------------------------------------------------------------------
 static bool concerns(const struct rule *rule, enum cause cause) {
     for (size_t i = 0; i < RULE_OF_MAX && rule->of[i] != CAUSE_NONE; i++)
         if (rule->of[i] == cause)
@@ -83,7 +83,7 @@ static const struct rule *find_proved(const struct probe *probe, enum cause caus
     return NULL;
 }
 
-// --- The verdict's lists ------------------------------------------------------------------------
+// --- The verdict's lists ----------------------------------------------------------------------
 static void add_line(struct view *lines, size_t *n, struct view line) {
     for (size_t i = 0; i < *n; i++)
         if (view_equals(lines[i], line))
@@ -142,7 +142,7 @@ static void warn(struct probe *probe, enum cause cause, struct view words) {
     verdict->warnings[verdict->n_warnings++].summary = words;
 }
 
-// --- Applying the rules -------------------------------------------------------------------------
+// --- Applying the rules -----------------------------------------------------------------------
 // The other rules of the first cause: what they exclude, and what speaks for them.
 static void weigh_others(struct probe *probe, enum cause first) {
     struct verdict *verdict = &probe->result->verdict;
@@ -191,8 +191,7 @@ static void refine(struct probe *probe, const struct fact *fact, const struct at
         add_evidence(probe, SIGN_WAITED_LESS_THAN_RFC);
 }
 
-// --- Warnings: what is wrong and did not stop the mail
-// --------------------------------------------
+// --- Warnings: what is wrong and did not stop the mail ----------------------------------------
 static void warn_of_certificate(struct probe *probe) {
     const struct probe_session *session = probe->session;
     if (session && session->saw_tls && probe->signs.is[SIGN_CERT_OF_HOST] == ANSWER_NO &&
@@ -240,8 +239,8 @@ static void warn_of_ways(struct probe *probe) {
     }
 }
 
-// --- Which failure it is about
-// -------------------------------------------------------------------- As in deliver/: the one that
+// --- Which failure it is about ----------------------------------------------------------------
+// As in deliver/: the one that
 // came furthest, of equal ones the last. A family that this machine has no route for counts only
 // where nothing else was tried.
 static const struct probe_way *furthest(const struct probe *probe) {
@@ -348,6 +347,8 @@ static void warn_of_signs(struct probe *probe) {
                 {SIGN_VERB_REWRITTEN, CAUSE_VERB_REWRITE},
                 {SIGN_STARTTLS_HIDDEN, CAUSE_STARTTLS_STRIPPED},
                 {SIGN_EHLO_LOST_BY_TLS, CAUSE_EHLO_DIFF},
+                {SIGN_AUTHORITIES_DISAGREE, CAUSE_DNS_SPLIT_AUTH},
+                {SIGN_CACHE_DIFFERS, CAUSE_DNS_STALE},
                 {SIGN_OLD_TLS_ALLOWED, CAUSE_TLS_OUTDATED},
                 {SIGN_EVERY_REPLY_LATE, CAUSE_TARPIT},
                 {SIGN_PTR_WRONG, CAUSE_PTR_MISSING},

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-// --- Recording ----------------------------------------------------------------------------------
+// --- Recording --------------------------------------------------------------------------------
 static struct probe_step *add(struct probe *probe, struct probe_session *session, const char *name,
                               const struct fact *fact) {
     struct probe_step *step = &session->scratch;
@@ -60,7 +60,7 @@ static bool went_well(struct probe *probe, struct probe_session *session, const 
     return false;
 }
 
-// --- Steps --------------------------------------------------------------------------------------
+// --- Steps ------------------------------------------------------------------------------------
 IO_WAITS static bool greet(struct probe *probe, struct probe_session *session) {
     struct fact fact = talk_greeting(session->talk);
     return went_well(probe, session, "greeting", &fact);
@@ -190,7 +190,7 @@ IO_WAITS static bool converse(struct probe *probe, struct probe_session *session
            name_recipient(probe, session);
 }
 
-// --- The attempt --------------------------------------------------------------------------------
+// --- The attempt ------------------------------------------------------------------------------
 static void make_attempt(struct probe *probe, struct probe_session *session, io_time began) {
     const struct talk *talk = session->talk;
     session->attempt = (struct attempt){.at_ms = io_wall_ms(),

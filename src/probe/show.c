@@ -4,8 +4,7 @@
 #include "base/units.h"
 #include "probe/probe_internal.h"
 
-// --- JSON
-// -----------------------------------------------------------------------------------------
+// --- JSON -------------------------------------------------------------------------------------
 static void put_known(struct json_writer *json, const char *key, int64_t value, int64_t nothing) {
     if (value != nothing)
         json_put_int(json, key, value);
@@ -76,8 +75,7 @@ void probe_write_json(const struct probe_result *result, struct json_writer *jso
     json_object_end(json);
 }
 
-// --- The road
-// -------------------------------------------------------------------------------------
+// --- The road ---------------------------------------------------------------------------------
 enum { WORDS_COLUMNS = 74, NAME_COLUMNS = 9 };
 
 // Controls become blanks: what a peer said must not reach a terminal as a command.

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+// The DNS beyond our resolver's cache: who speaks for the domain, what each of them says, and what
+// our resolver holds instead. Finds stale caches, servers that disagree or do not know the zone,
+// and answers that are kept back because their signatures are wrong.
+#include "probe/probe_internal.h"
+
+enum { SERVERS_MAX = 6, NAMES_TRIED_MAX = 4, QUESTION_MS = 3 * 1000, DNS_PORT = 53 };
+
+struct server {
+    struct probe *probe;
+    struct view name;
+    struct address address;
+    struct dns_server_answer mx, soa;
+};
+
+struct zone {
+    struct probe *probe;
+    struct address resolver;
+    struct view domain; // that mail goes to
+    struct view name;   // that the servers speak for
+    struct server servers[SERVERS_MAX];
+    size_t n_servers;
+    struct dns_server_answer held; // what our resolver says to MX
+};
+
+// --- Questions --------------------------------------------------------------------------------
+enum how { AS_AUTHORITY, AS_CLIENT, UNCHECKED };
+
+IO_WAITS static struct dns_server_answer ask(const struct probe *probe,
+                                             const struct address *server, struct view name,
+                                             enum dns_server_type type, enum how how) {
+    struct dns_server_answer answer;
+    struct dns_server_question question = {
+        .server = *server,
+        .name = name,
+        .type = type,
+        .wants_recursion = how != AS_AUTHORITY,
+        .checking_disabled = how == UNCHECKED,
+        .deadline = int64_min(io_after(probe_limit_ms(probe, QUESTION_MS)), probe->deadline)};
+    dns_ask_server(&question, probe->arena, &answer);
+    return answer;
+}
+
+static bool has_spoken(const struct dns_server_answer *answer) {
+    return fact_is_ok(&answer->fact) || answer->fact.kind == FACT_KIND_DNS;
+}
+
+static bool says(const struct dns_server_answer *answer, enum fact_dns status) {
+    return answer->fact.kind == FACT_KIND_DNS && answer->fact.detail == (int)status;
+}
+
+// Speaks for the zone, whatever it says.
+static bool is_well(const struct dns_server_answer *answer) {
+    return answer->is_authoritative &&
+           (fact_is_ok(&answer->fact) || says(answer, FACT_DNS_NODATA) ||
+            says(answer, FACT_DNS_NXDOMAIN));
+}
+
+// --- Who speaks for the domain ----------------------------------------------------------------
+static void add_server(struct zone *zone, struct view name, const struct address *address) {
+    if (zone->n_servers == SERVERS_MAX)
+        return;
+    struct server *server = &zone->servers[zone->n_servers++];
+    *server = (struct server){.probe = zone->probe, .name = name, .address = *address};
+    server->address.port = DNS_PORT;
+}
+
+IO_WAITS static void add_named(struct zone *zone, struct view name) {
+    struct probe *probe = zone->probe;
+    io_time deadline = int64_min(io_after(probe_limit_ms(probe, QUESTION_MS)), probe->deadline);
+    struct dns_address_answer answer = {.family = ADDRESS_IPV4};
+    dns_addresses(probe->options->resolver, name, deadline, probe->arena, &answer);
+    if (answer.n_addresses == 0) {
+        answer.family = ADDRESS_IPV6;
+        dns_addresses(probe->options->resolver, name, deadline, probe->arena, &answer);
+    }
+    if (answer.n_addresses > 0)
+        add_server(zone, name, &answer.addresses[0]);
+}
+
+// The servers of `answer`: by their names, or where these lead nowhere, by the glue beside them.
+IO_WAITS static void take_servers(struct zone *zone, const struct dns_server_answer *answer) {
+    zone->n_servers = 0;
+    for (size_t i = 0; i < size_min(answer->n_names, NAMES_TRIED_MAX); i++)
+        add_named(zone, answer->names[i]);
+    for (size_t i = 0; zone->n_servers == 0 && answer->is_referral && i < answer->n_addresses; i++)
+        add_server(zone, answer->names[0], &answer->addresses[i]);
+}
+
+// The closest zone above that our resolver can name the servers of; of these, one says whether the
+// domain is a zone of its own (RFC 1034 4.2.1).
+IO_WAITS static bool find_servers(struct zone *zone) {
+    struct view name = zone->domain;
+    struct dns_server_answer answer;
+    for (;;) {
+        answer = ask(zone->probe, &zone->resolver, name, DNS_SERVER_NS, UNCHECKED);
+        if ((fact_is_ok(&answer.fact) && answer.n_names > 0) || name.len == 0)
+            break;
+        name = view_skip(name, view_find_char(name, '.') + 1);
+    }
+    if (answer.n_names == 0)
+        return false;
+    take_servers(zone, &answer);
+    zone->name = name;
+    bool is_own_zone = view_equals(name, zone->domain);
+    for (size_t i = 0; !is_own_zone && i < zone->n_servers; i++) {
+        struct server above = zone->servers[i];
+        answer = ask(zone->probe, &above.address, zone->domain, DNS_SERVER_NS, AS_AUTHORITY);
+        if (answer.is_referral) {
+            take_servers(zone, &answer);
+            zone->name = zone->domain;
+        }
+        if (has_spoken(&answer))
+            break;
+    }
+    return zone->n_servers > 0;
+}
+
+// --- What each of them says -------------------------------------------------------------------
+static void interview(void *arg) {
+    struct server *server = arg;
+    const struct probe *probe = server->probe;
+    struct view domain = probe->route->domain;
+    server->mx = ask(probe, &server->address, domain, DNS_SERVER_MX, AS_AUTHORITY);
+    if (has_spoken(&server->mx))
+        server->soa = ask(probe, &server->address, domain, DNS_SERVER_SOA, AS_AUTHORITY);
+}
+
+IO_WAITS static void interview_all(struct zone *zone) {
+    struct io_group group;
+    io_group_init(&group);
+    for (size_t i = 0; i < zone->n_servers; i++)
+        io_group_spawn(&group, "probe-authority", interview, &zone->servers[i]);
+    if (io_group_wait(&group, IO_NEVER).status == IO_CANCELED) {
+        io_group_cancel(&group);
+        io_cancel_clear();
+        io_group_wait(&group, IO_NEVER);
+        io_cancel(io_fiber_current());
+    }
+}
+
+// "10 mx1.example.org, 20 mx2.example.org", or what is said instead.
+static struct view mx_words(struct probe *probe, const struct dns_server_answer *answer) {
+    struct view words = VIEW_NONE;
+    if (!fact_is_ok(&answer->fact))
+        return answer->fact.kind == FACT_KIND_DNS
+                   ? fact_dns_word((enum fact_dns)answer->fact.detail)
+                   : fact_describe(&answer->fact, probe->arena);
+    for (size_t i = 0; i < answer->n_records; i++)
+        words = arena_printf(
+            probe->arena, "%.*s%s%u %.*s", VIEW_ARG(words), i ? ", " : "",
+            answer->records[i].preference,
+            VIEW_ARG(answer->records[i].name.len ? answer->records[i].name : VIEW(".")));
+    return words.len ? words : VIEW("no record of that type");
+}
+
+static void record(struct zone *zone) {
+    for (size_t i = 0; i < zone->n_servers; i++) {
+        const struct server *server = &zone->servers[i];
+        struct probe *probe = zone->probe;
+        struct view words = mx_words(probe, &server->mx);
+        bool is_lame = has_spoken(&server->mx) && !is_well(&server->mx);
+        struct probe_step *step = probe_experiment_step(probe, "authority", &server->mx.fact);
+        step->state = is_well(&server->mx) ? PROBE_WELL : PROBE_WARNING;
+        step->host = server->name;
+        step->peer = server->address;
+        probe_step_words(probe, step, "%.*s: %.*s%s", VIEW_ARG(server->name), VIEW_ARG(words),
+                         is_lame ? ", and does not speak for the zone" : "");
+        if (server->soa.serial)
+            probe_step_words(probe, step, "%.*s, serial %u", VIEW_ARG(step->words),
+                             server->soa.serial);
+    }
+}
+
+// --- What that means --------------------------------------------------------------------------
+static bool same_mx(const struct dns_server_answer *a, const struct dns_server_answer *b) {
+    if (a->fact.kind != b->fact.kind || a->fact.detail != b->fact.detail ||
+        a->n_records != b->n_records)
+        return false;
+    for (size_t i = 0; i < a->n_records; i++)
+        if (a->records[i].preference != b->records[i].preference ||
+            !view_equals(a->records[i].name, b->records[i].name))
+            return false;
+    return true;
+}
+
+struct counts {
+    size_t n_well, n_lame, n_silent;
+    const struct server *first, *other; // two that are well and disagree; `other` NULL: all agree
+};
+
+static struct counts count(const struct zone *zone) {
+    struct counts counts = {0};
+    for (size_t i = 0; i < zone->n_servers; i++) {
+        const struct server *server = &zone->servers[i];
+        bool is_silent = !has_spoken(&server->mx);
+        counts.n_silent += is_silent;
+        counts.n_lame += !is_silent && !is_well(&server->mx);
+        if (!is_well(&server->mx))
+            continue;
+        counts.n_well++;
+        if (!counts.first)
+            counts.first = server;
+        else if (!same_mx(&counts.first->mx, &server->mx))
+            counts.other = server;
+    }
+    return counts;
+}
+
+static void compare_servers(struct zone *zone, const struct counts *counts) {
+    struct probe *probe = zone->probe;
+    size_t n = zone->n_servers;
+    if (counts->other) {
+        struct view one = mx_words(probe, &counts->first->mx);
+        struct view two = mx_words(probe, &counts->other->mx);
+        probe_sign_set(probe, SIGN_AUTHORITIES_DISAGREE, true, "%.*s says %.*s, %.*s says %.*s",
+                       VIEW_ARG(counts->first->name), VIEW_ARG(one), VIEW_ARG(counts->other->name),
+                       VIEW_ARG(two));
+    } else {
+        probe_sign_set(probe, SIGN_AUTHORITIES_DISAGREE, counts->n_well > 0 && counts->n_lame > 0,
+                       "%zu of %zu name servers of %.*s do not speak for the zone", counts->n_lame,
+                       n, VIEW_ARG(zone->name));
+    }
+    probe_sign_set(probe, SIGN_AUTHORITIES_LAME, counts->n_well == 0 && counts->n_lame > 0,
+                   "none of %zu name servers of %.*s speaks for the zone", n, VIEW_ARG(zone->name));
+    probe_sign_set(probe, SIGN_AUTHORITIES_SILENT, counts->n_silent == n,
+                   "none of %zu name servers of %.*s answers within %d s", n, VIEW_ARG(zone->name),
+                   QUESTION_MS / 1000);
+    probe_sign_set(probe, SIGN_AUTHORITIES_WELL,
+                   counts->n_well == n && !counts->other && fact_is_ok(&counts->first->mx.fact),
+                   "all %zu name servers of %.*s give the same answer", n, VIEW_ARG(zone->name));
+}
+
+// What the cache holds against what the zone says now.
+static void compare_cache(struct zone *zone, const struct counts *counts) {
+    struct probe *probe = zone->probe;
+    if (counts->n_well == 0 || counts->other)
+        return;
+    const struct dns_server_answer *now = &counts->first->mx, *held = &zone->held;
+    bool is_answer =
+        fact_is_ok(&held->fact) || says(held, FACT_DNS_NODATA) || says(held, FACT_DNS_NXDOMAIN);
+    struct view ours = mx_words(probe, held), theirs = mx_words(probe, now);
+    bool is_same = same_mx(held, now);
+    if (!is_answer)
+        return;
+    probe_sign_set(probe, SIGN_CACHE_DIFFERS, !is_same,
+                   "our resolver says %.*s and keeps that for %u s, the domain's own name servers "
+                   "say %.*s",
+                   VIEW_ARG(ours), held->ttl_s, VIEW_ARG(theirs));
+    probe_sign_set(probe, SIGN_CACHE_IS_RIGHT, is_same,
+                   "the domain's own name servers say the same as our resolver");
+}
+
+// RFC 4035 3.2.2: with CD the resolver gives what it would keep back for its signatures.
+IO_WAITS static void look_behind_checks(struct zone *zone) {
+    struct probe *probe = zone->probe;
+    if (!says(&zone->held, FACT_DNS_SERVFAIL))
+        return;
+    struct dns_server_answer answer =
+        ask(probe, &zone->resolver, zone->domain, DNS_SERVER_MX, UNCHECKED);
+    bool is_given = fact_is_ok(&answer.fact) || says(&answer, FACT_DNS_NODATA) ||
+                    says(&answer, FACT_DNS_NXDOMAIN);
+    struct probe_step *step = probe_experiment_step(probe, "dns-cd", &answer.fact);
+    struct view words = mx_words(probe, &answer);
+    probe_step_words(probe, step, "with checking disabled: %.*s", VIEW_ARG(words));
+    probe_sign_set(probe, SIGN_UNCHECKED_ANSWER, is_given,
+                   "our resolver fails with SERVFAIL, and answers with checking disabled (CD=1): "
+                   "%.*s",
+                   VIEW_ARG(words));
+}
+
+void probe_try_authorities(struct probe *probe) {
+    struct zone *zone = arena_alloc(probe->arena, sizeof(*zone));
+    if (!zone)
+        return;
+    *zone = (struct zone){.probe = probe, .domain = probe->route->domain};
+    if (dns_resolver_servers(probe->options->resolver, &zone->resolver, 1) == 0)
+        return;
+    zone->held = ask(probe, &zone->resolver, zone->domain, DNS_SERVER_MX, AS_CLIENT);
+    look_behind_checks(zone);
+    if (!find_servers(zone))
+        return;
+    interview_all(zone);
+    record(zone);
+    struct counts counts = count(zone);
+    compare_servers(zone, &counts);
+    compare_cache(zone, &counts);
+}
