@@ -22,6 +22,7 @@ static const char help[] =
     "      --from IP       the address to call from; may be given as IPv4,IPv6\n"
     "      --helo NAME     the name in EHLO\n"
     "      --sender ADDR   the sender in MAIL (with -c the postmaster's, else the empty one)\n"
+    "      --rcpt ADDR         a recipient to name to a host, domain or connector\n"
     "      --port N        instead of the connector's, for MX and hosts without a port\n"
     "      --tls DEMAND    none, opportunistic, required, ca or domain\n"
     "      --ca FILE       certificates to trust instead of the system's\n"
@@ -37,7 +38,8 @@ static const char help[] =
     "Exit status: 0 nothing wrong, 1 a fault was found, 2 wrong use\n";
 
 struct arguments {
-    const char *config, *from, *helo, *sender, *port, *tls, *ca, *resolver, *timeout, *controls;
+    const char *config, *from, *helo, *sender, *port, *tls, *ca, *resolver, *timeout, *controls,
+        *rcpt;
     bool is_json, is_deep, wants_help;
 };
 
@@ -168,11 +170,26 @@ static bool read_config(struct run *run) {
     return run->options.config != NULL;
 }
 
+// A recipient beside the target; its domain does not decide the way.
+static bool read_recipient(struct run *run) {
+    struct probe_target other;
+    struct view text = view_of(run->arguments->rcpt);
+    if (!run->arguments->rcpt)
+        return true;
+    if (view_find_char(text, '@') == text.len ||
+        !probe_target_parse(text, run->options.config, &run->arena, &other, &run->error) ||
+        other.kind != PROBE_ADDRESS)
+        return error_set(&run->error, "--rcpt is a mail address, not \"%s\"", run->arguments->rcpt);
+    run->target.recipient = other.recipient;
+    return true;
+}
+
 static bool read_arguments(struct run *run) {
     return read_sources(run) && read_demand(run) && read_numbers(run) && read_words(run) &&
            read_controls(run) && read_config(run) &&
            probe_target_parse(view_of(run->text), run->options.config, &run->arena, &run->target,
-                              &run->error);
+                              &run->error) &&
+           read_recipient(run);
 }
 
 // --- The run ----------------------------------------------------------------------------------
@@ -257,6 +274,7 @@ int cmd_probe(int argc, char **argv) {
                                          {"from", 0, &arguments.from, NULL},
                                          {"helo", 0, &arguments.helo, NULL},
                                          {"sender", 0, &arguments.sender, NULL},
+                                         {"rcpt", 0, &arguments.rcpt, NULL},
                                          {"port", 0, &arguments.port, NULL},
                                          {"tls", 0, &arguments.tls, NULL},
                                          {"ca", 0, &arguments.ca, NULL},

@@ -6,18 +6,21 @@
 
 enum { SERVERS_MAX = 6, NAMES_TRIED_MAX = 4, QUESTION_MS = 3 * 1000, DNS_PORT = 53 };
 
+struct zone;
 struct server {
+    const struct zone *zone;
     struct probe *probe;
     struct view name;
     struct address address;
-    struct dns_server_answer mx, soa;
+    struct dns_server_answer told, soa; // MX or addresses; SOA
 };
 
 struct zone {
     struct probe *probe;
     struct address resolver;
-    struct view domain; // that mail goes to
-    struct view name;   // that the servers speak for
+    struct view domain; // that the question is about: the recipients', or a host that fails
+    enum dns_server_type type;
+    struct view name; // that the servers speak for
     struct server servers[SERVERS_MAX];
     size_t n_servers;
     struct dns_server_answer held; // what our resolver says to MX
@@ -61,7 +64,8 @@ static void add_server(struct zone *zone, struct view name, const struct address
     if (zone->n_servers == SERVERS_MAX)
         return;
     struct server *server = &zone->servers[zone->n_servers++];
-    *server = (struct server){.probe = zone->probe, .name = name, .address = *address};
+    *server =
+        (struct server){.zone = zone, .probe = zone->probe, .name = name, .address = *address};
     server->address.port = DNS_PORT;
 }
 
@@ -120,10 +124,10 @@ IO_WAITS static bool find_servers(struct zone *zone) {
 static void interview(void *arg) {
     struct server *server = arg;
     const struct probe *probe = server->probe;
-    struct view domain = probe->route->domain;
-    server->mx = ask(probe, &server->address, domain, DNS_SERVER_MX, AS_AUTHORITY);
-    if (has_spoken(&server->mx))
-        server->soa = ask(probe, &server->address, domain, DNS_SERVER_SOA, AS_AUTHORITY);
+    const struct zone *zone = server->zone;
+    server->told = ask(probe, &server->address, zone->domain, zone->type, AS_AUTHORITY);
+    if (has_spoken(&server->told))
+        server->soa = ask(probe, &server->address, zone->name, DNS_SERVER_SOA, AS_AUTHORITY);
 }
 
 IO_WAITS static void interview_all(struct zone *zone) {
@@ -140,7 +144,7 @@ IO_WAITS static void interview_all(struct zone *zone) {
 }
 
 // "10 mx1.example.org, 20 mx2.example.org", or what is said instead.
-static struct view mx_words(struct probe *probe, const struct dns_server_answer *answer) {
+static struct view words_of(struct probe *probe, const struct dns_server_answer *answer) {
     struct view words = VIEW_NONE;
     if (!fact_is_ok(&answer->fact))
         return answer->fact.kind == FACT_KIND_DNS
@@ -151,6 +155,12 @@ static struct view mx_words(struct probe *probe, const struct dns_server_answer 
             probe->arena, "%.*s%s%u %.*s", VIEW_ARG(words), i ? ", " : "",
             answer->records[i].preference,
             VIEW_ARG(answer->records[i].name.len ? answer->records[i].name : VIEW(".")));
+    for (size_t i = 0; i < answer->n_addresses && !answer->is_referral; i++) {
+        char text[ADDRESS_TEXT_SIZE];
+        address_format(&answer->addresses[i], text, sizeof(text));
+        words =
+            arena_printf(probe->arena, "%.*s%s%s", VIEW_ARG(words), words.len ? ", " : "", text);
+    }
     return words.len ? words : VIEW("no record of that type");
 }
 
@@ -158,10 +168,10 @@ static void record(struct zone *zone) {
     for (size_t i = 0; i < zone->n_servers; i++) {
         const struct server *server = &zone->servers[i];
         struct probe *probe = zone->probe;
-        struct view words = mx_words(probe, &server->mx);
-        bool is_lame = has_spoken(&server->mx) && !is_well(&server->mx);
-        struct probe_step *step = probe_experiment_step(probe, "authority", &server->mx.fact);
-        step->state = is_well(&server->mx) ? PROBE_WELL : PROBE_WARNING;
+        struct view words = words_of(probe, &server->told);
+        bool is_lame = has_spoken(&server->told) && !is_well(&server->told);
+        struct probe_step *step = probe_experiment_step(probe, "authority", &server->told.fact);
+        step->state = is_well(&server->told) ? PROBE_WELL : PROBE_WARNING;
         step->host = server->name;
         step->peer = server->address;
         probe_step_words(probe, step, "%.*s: %.*s%s", VIEW_ARG(server->name), VIEW_ARG(words),
@@ -173,13 +183,23 @@ static void record(struct zone *zone) {
 }
 
 // --- What that means --------------------------------------------------------------------------
-static bool same_mx(const struct dns_server_answer *a, const struct dns_server_answer *b) {
+static bool has_address(const struct dns_server_answer *answer, const struct address *wanted) {
+    for (size_t i = 0; i < answer->n_addresses; i++)
+        if (address_equals(&answer->addresses[i], wanted))
+            return true;
+    return false;
+}
+
+static bool is_same_answer(const struct dns_server_answer *a, const struct dns_server_answer *b) {
     if (a->fact.kind != b->fact.kind || a->fact.detail != b->fact.detail ||
-        a->n_records != b->n_records)
+        a->n_records != b->n_records || a->n_addresses != b->n_addresses)
         return false;
     for (size_t i = 0; i < a->n_records; i++)
         if (a->records[i].preference != b->records[i].preference ||
             !view_equals(a->records[i].name, b->records[i].name))
+            return false;
+    for (size_t i = 0; i < a->n_addresses; i++)
+        if (!has_address(b, &a->addresses[i]))
             return false;
     return true;
 }
@@ -193,15 +213,15 @@ static struct counts count(const struct zone *zone) {
     struct counts counts = {0};
     for (size_t i = 0; i < zone->n_servers; i++) {
         const struct server *server = &zone->servers[i];
-        bool is_silent = !has_spoken(&server->mx);
+        bool is_silent = !has_spoken(&server->told);
         counts.n_silent += is_silent;
-        counts.n_lame += !is_silent && !is_well(&server->mx);
-        if (!is_well(&server->mx))
+        counts.n_lame += !is_silent && !is_well(&server->told);
+        if (!is_well(&server->told))
             continue;
         counts.n_well++;
         if (!counts.first)
             counts.first = server;
-        else if (!same_mx(&counts.first->mx, &server->mx))
+        else if (!is_same_answer(&counts.first->told, &server->told))
             counts.other = server;
     }
     return counts;
@@ -211,8 +231,8 @@ static void compare_servers(struct zone *zone, const struct counts *counts) {
     struct probe *probe = zone->probe;
     size_t n = zone->n_servers;
     if (counts->other) {
-        struct view one = mx_words(probe, &counts->first->mx);
-        struct view two = mx_words(probe, &counts->other->mx);
+        struct view one = words_of(probe, &counts->first->told);
+        struct view two = words_of(probe, &counts->other->told);
         probe_sign_set(probe, SIGN_AUTHORITIES_DISAGREE, true, "%.*s says %.*s, %.*s says %.*s",
                        VIEW_ARG(counts->first->name), VIEW_ARG(one), VIEW_ARG(counts->other->name),
                        VIEW_ARG(two));
@@ -227,7 +247,7 @@ static void compare_servers(struct zone *zone, const struct counts *counts) {
                    "none of %zu name servers of %.*s answers within %d s", n, VIEW_ARG(zone->name),
                    QUESTION_MS / 1000);
     probe_sign_set(probe, SIGN_AUTHORITIES_WELL,
-                   counts->n_well == n && !counts->other && fact_is_ok(&counts->first->mx.fact),
+                   counts->n_well == n && !counts->other && fact_is_ok(&counts->first->told.fact),
                    "all %zu name servers of %.*s give the same answer", n, VIEW_ARG(zone->name));
 }
 
@@ -236,11 +256,11 @@ static void compare_cache(struct zone *zone, const struct counts *counts) {
     struct probe *probe = zone->probe;
     if (counts->n_well == 0 || counts->other)
         return;
-    const struct dns_server_answer *now = &counts->first->mx, *held = &zone->held;
+    const struct dns_server_answer *now = &counts->first->told, *held = &zone->held;
     bool is_answer =
         fact_is_ok(&held->fact) || says(held, FACT_DNS_NODATA) || says(held, FACT_DNS_NXDOMAIN);
-    struct view ours = mx_words(probe, held), theirs = mx_words(probe, now);
-    bool is_same = same_mx(held, now);
+    struct view ours = words_of(probe, held), theirs = words_of(probe, now);
+    bool is_same = is_same_answer(held, now);
     if (!is_answer)
         return;
     probe_sign_set(probe, SIGN_CACHE_DIFFERS, !is_same,
@@ -257,11 +277,11 @@ IO_WAITS static void look_behind_checks(struct zone *zone) {
     if (!says(&zone->held, FACT_DNS_SERVFAIL))
         return;
     struct dns_server_answer answer =
-        ask(probe, &zone->resolver, zone->domain, DNS_SERVER_MX, UNCHECKED);
+        ask(probe, &zone->resolver, zone->domain, zone->type, UNCHECKED);
     bool is_given = fact_is_ok(&answer.fact) || says(&answer, FACT_DNS_NODATA) ||
                     says(&answer, FACT_DNS_NXDOMAIN);
     struct probe_step *step = probe_experiment_step(probe, "dns-cd", &answer.fact);
-    struct view words = mx_words(probe, &answer);
+    struct view words = words_of(probe, &answer);
     probe_step_words(probe, step, "with checking disabled: %.*s", VIEW_ARG(words));
     probe_sign_set(probe, SIGN_UNCHECKED_ANSWER, is_given,
                    "our resolver fails with SERVFAIL, and answers with checking disabled (CD=1): "
@@ -269,14 +289,25 @@ IO_WAITS static void look_behind_checks(struct zone *zone) {
                    VIEW_ARG(words));
 }
 
+// Where a host's name fails, it is that name whose servers are asked.
+static void set_subject(struct zone *zone, const struct fact *fact) {
+    bool is_of_host = fact->kind == FACT_KIND_DNS ||
+                      (fact->kind == FACT_KIND_ROUTE && fact->detail == FACT_ROUTE_NO_ADDRESS);
+    if (!is_of_host || fact->text.len == 0 || view_equals_nocase(fact->text, zone->domain))
+        return;
+    zone->domain = fact->text;
+    zone->type = DNS_SERVER_A;
+}
+
 void probe_try_authorities(struct probe *probe) {
     struct zone *zone = arena_alloc(probe->arena, sizeof(*zone));
     if (!zone)
         return;
-    *zone = (struct zone){.probe = probe, .domain = probe->route->domain};
+    *zone = (struct zone){.probe = probe, .domain = probe->route->domain, .type = DNS_SERVER_MX};
+    set_subject(zone, &probe->route->fact);
     if (dns_resolver_servers(probe->options->resolver, &zone->resolver, 1) == 0)
         return;
-    zone->held = ask(probe, &zone->resolver, zone->domain, DNS_SERVER_MX, AS_CLIENT);
+    zone->held = ask(probe, &zone->resolver, zone->domain, zone->type, AS_CLIENT);
     look_behind_checks(zone);
     if (!find_servers(zone))
         return;

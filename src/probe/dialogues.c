@@ -141,7 +141,7 @@ static void read_starttls_answer(struct probe *probe, const struct fact *fact) {
     probe_sign_set(probe, SIGN_STARTTLS_UNKNOWN, fact->reply_code >= 500,
                    "STARTTLS sent without an offer is answered with %d", fact->reply_code);
     if (has_row_of_x(fact->text))
-        probe_sign_set(probe, SIGN_VERB_REWRITTEN, true,
+        probe_sign_set(probe, SIGN_STARTTLS_REWRITTEN, true,
                        "STARTTLS came back as a row of X: \"%d %.*s\"", fact->reply_code,
                        VIEW_ARG(fact->text));
 }

@@ -135,6 +135,30 @@ static void hang_up_others(struct probe *probe, const struct probe_way *kept) {
         }
 }
 
+static bool is_failed_tls(const struct fact *fact) {
+    return (fact->stage == FACT_STAGE_STARTTLS || fact->stage == FACT_STAGE_TLS) &&
+           fact->kind != FACT_KIND_LOCAL && fact->kind != FACT_KIND_CANCELED && !fact_is_ok(fact);
+}
+
+// RFC 7435: where nothing is demanded the relay goes on in clear text, a retry interval later. Mail
+// passes then, and what failed is a warning.
+IO_WAITS static struct probe_session *try_in_clear(struct probe *probe, struct probe_way *way,
+                                                   struct probe_session *failed) {
+    struct fact first = way->session;
+    struct probe_session *session = arena_alloc(probe->arena, sizeof(*session));
+    if (!session || !is_failed_tls(&failed->fact) || io_is_canceled() ||
+        !route_demand_allows_clear(probe->connector))
+        return failed;
+    session->variant = (struct probe_variant){.in_clear = true};
+    probe_session_run(probe, way, session);
+    if (!fact_is_ok(&session->fact)) {
+        way->session = first;
+        return failed;
+    }
+    probe->failed_tls = failed;
+    return session;
+}
+
 // Host after host until one is well, as the relay does it; of those that are not, the one that came
 // furthest is what the verdict is about.
 IO_WAITS static void converse(struct probe *probe) {
@@ -147,6 +171,7 @@ IO_WAITS static void converse(struct probe *probe) {
         ASSERT(session != NULL); // all zero: no variant
         hang_up_others(probe, way);
         probe_session_run(probe, way, session);
+        session = try_in_clear(probe, way, session);
         bool is_well = fact_is_ok(&session->fact);
         if (!best || is_well || best->fact.stage <= session->fact.stage)
             best = session;

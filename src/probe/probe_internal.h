@@ -54,6 +54,7 @@ struct probe_way {
 struct probe_variant {
     bool is_quiet; // no steps are recorded
     bool in_lock_step;
+    bool in_clear; // as after a failed handshake, where the demand allows it
     int mss_clamp;
     int tls_version; // this one alone
     const char *helo;
@@ -87,10 +88,11 @@ struct probe {
     struct route *route;
     struct probe_way ways[PROBE_WAYS_MAX];
     size_t n_ways, n_left_out;
-    size_t next_way;               // to be called
-    struct probe_session *session; // the one that the verdict is about; NULL: none
-    enum cause first_cause;        // what the fact alone says
-    bool is_deciding;              // experiments run now
+    size_t next_way;                  // to be called
+    struct probe_session *session;    // the one that the verdict is about; NULL: none
+    struct probe_session *failed_tls; // before one in clear text that went well; NULL: none
+    enum cause first_cause;           // what the fact alone says
+    bool is_deciding;                 // experiments run now
     struct probe_signs signs;
 };
 

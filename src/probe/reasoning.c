@@ -214,6 +214,20 @@ static bool has_working_sibling(const struct probe *probe, const struct probe_wa
     return false;
 }
 
+// The handshake that failed before clear text was taken instead.
+static void warn_of_downgrade(struct probe *probe) {
+    const struct probe_session *failed = probe->failed_tls;
+    if (!failed)
+        return;
+    struct view clause = fact_describe(&failed->fact, probe->arena);
+    warn(probe, CAUSE_TLS_DOWNGRADED,
+         arena_printf(probe->arena,
+                      "TLS fails (%.*s); as nothing demands it, mail goes in clear text after one "
+                      "retry",
+                      VIEW_ARG(clause)));
+    warn(probe, cause_of_attempt(&failed->fact, &failed->attempt), clause);
+}
+
 // Addresses that failed beside others that work.
 static void warn_of_ways(struct probe *probe) {
     for (size_t i = 0; i < probe->n_ways; i++) {
@@ -391,6 +405,7 @@ void probe_reason(struct probe *probe) {
     read_signs(probe);
     if (fact_is_ok(&result->attempt.fact)) {
         say_well(probe);
+        warn_of_downgrade(probe);
         warn_of_ways(probe);
     } else {
         refine(probe, &result->attempt.fact, &result->attempt);

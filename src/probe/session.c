@@ -114,7 +114,7 @@ IO_WAITS static bool encrypt(struct probe *probe, struct probe_session *session)
     struct route_demand demand;
     enum config_tls wanted = probe->connector->tls;
     struct fact fact = fact_make(FACT_STAGE_STARTTLS, FACT_KIND_OK);
-    if (wanted == CONFIG_TLS_NONE)
+    if (wanted == CONFIG_TLS_NONE || session->variant.in_clear)
         return true;
     if (!talk_extensions(session->talk)->starttls) {
         if (wanted == CONFIG_TLS_OPPORTUNISTIC)
