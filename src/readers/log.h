@@ -121,6 +121,7 @@ enum { LOG_WARNINGS = 256, LOG_WARNING_HOST_MAX = 128 };
 
 struct log_warning {
     uint64_t process; // hash of host and pid; zero: none
+    uint64_t message; // key of the one that it is for; zero: not known yet
     int64_t at_ms;
     struct address peer;
     size_t host_len;

@@ -37,6 +37,19 @@ static bool take_program(struct view rest, struct log_line *line) {
     return line->host.len > 0 && line->tag.len > 0;
 }
 
+// "host tag pid msgid [data] text" (RFC 5424 6), as syslog-ng can be told to write it.
+static bool take_5424(struct view rest, struct log_line *line) {
+    struct view msgid;
+    if (!view_split(&rest, ' ', &line->host) || !view_split(&rest, ' ', &line->tag) ||
+        !view_split(&rest, ' ', &line->pid) || !view_split(&rest, ' ', &msgid))
+        return false;
+    size_t end = LOG_STARTS(rest, "[") ? view_find(rest, VIEW("] ")) + 2 : 2; // or "- "
+    line->text = view_skip(rest, end);
+    if (LOG_STARTS(line->text, "\xef\xbb\xbf"))
+        line->text = view_skip(line->text, 3);
+    return line->text.len > 0;
+}
+
 // Exim and Postrider write their own time, too, also where a syslog takes their lines.
 static void take_own_time(struct reader_log *log, struct log_line *line) {
     size_t len = reader_log_time_take(&log->clock, line->text, &line->at_ms);
@@ -99,6 +112,8 @@ static enum log_told read_without_time(struct reader_log *log, struct log_line *
 static enum log_told read_line(struct reader_log *log, struct view text) {
     struct log_line line = {.whole = text};
     text = skip_priority(text);
+    bool is_5424 = text.ptr != line.whole.ptr && LOG_STARTS(text, "1 ");
+    text = view_skip(text, is_5424 ? 2 : 0);
     size_t len = reader_log_time_take(&log->clock, text, &line.at_ms);
     if (len == 0)
         return read_without_time(log, &line);
@@ -115,6 +130,8 @@ static enum log_told read_line(struct reader_log *log, struct view text) {
         return reader_log_exim_read(log, &line);
     if (ascii_is_digit(text.ptr[0]) && is_postrider(rest))
         return reader_log_postrider_read(log, &line);
+    if (is_5424)
+        return take_5424(rest, &line) ? read_program(log, &line) : LOG_TOLD_NOISE;
     return take_program(rest, &line) ? read_program(log, &line) : LOG_TOLD_NOISE;
 }
 

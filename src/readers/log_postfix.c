@@ -86,6 +86,7 @@ static void note_warning(struct reader_log *log, const struct log_line *line, st
         if (server.peer.family == ADDRESS_NONE || server.host.len > sizeof(warning->host))
             return;
         warning->at_ms = line->at_ms;
+        warning->message = 0;
         warning->peer = server.peer;
         warning->host_len = server.host.len;
         memcpy(warning->host, server.host.ptr ? server.host.ptr : "", server.host.len);
@@ -93,14 +94,23 @@ static void note_warning(struct reader_log *log, const struct log_line *line, st
     }
 }
 
-// Where neither the relay nor the words name a server, the last one that the process spoke of.
-static void add_warned_server(struct reader_log *log, const struct log_line *line,
+// Where neither the relay nor the words name a server, the last one that the process spoke of. What
+// it said is over when it names another server or goes on to another message.
+static void add_warned_server(struct reader_log *log, const struct log_line *line, uint64_t key,
                               struct reader_entry *entry) {
-    const struct log_warning *warning = warning_of(log, line);
-    bool is_network =
-        entry->words->fact.stage != FACT_STAGE_DNS && entry->words->fact.stage != FACT_STAGE_ROUTE;
-    if (entry->host.len || entry->peer.family != ADDRESS_NONE || !warning->at_ms || !is_network ||
-        entry->kind != READER_ENTRY_ATTEMPT || line->at_ms - warning->at_ms > WARNING_AGE_MS)
+    struct log_warning *warning = warning_of(log, line);
+    bool is_named = entry->host.len || entry->peer.family != ADDRESS_NONE;
+    if (!warning->at_ms)
+        return;
+    if (is_named || (warning->message && warning->message != key) ||
+        line->at_ms - warning->at_ms > WARNING_AGE_MS) {
+        warning->at_ms = 0;
+        return;
+    }
+    warning->message = key;
+    if (!entry->words || entry->words->fact.stage == FACT_STAGE_DNS ||
+        entry->words->fact.stage == FACT_STAGE_ROUTE || entry->kind != READER_ENTRY_ATTEMPT ||
+        entry->words->fact.kind == FACT_KIND_LOCAL)
         return;
     entry->host = view_from(warning->host, warning->host_len);
     entry->peer = warning->peer;
@@ -150,11 +160,6 @@ static bool outcome_of(struct view word, enum outcome *outcome) {
     return true;
 }
 
-static bool is_no_server(struct view relay) {
-    return (relay.len == 4 && memcmp(relay.ptr, "none", 4) == 0) ||
-           (relay.len == 5 && memcmp(relay.ptr, "local", 5) == 0);
-}
-
 static bool take_recipient(struct view *text, struct view *recipient) {
     struct view original;
     *text = view_skip(*text, 3); // to=
@@ -179,13 +184,12 @@ static enum log_told read_delivery(struct reader_log *log, const struct log_line
         return LOG_TOLD_UNREAD;
     entry.queue_id = id;
     reader_log_entry_recipient(log, recipient, &entry);
-    if (!is_no_server(status.relay))
+    if (view_find_char(status.relay, '[') < status.relay.len) // else "none", "local", "dovecot"
         reader_log_entry_host(status.relay, &entry);
-    if (entry.outcome != OUTCOME_DELIVERED) {
-        reader_log_entry_failed(log, status.words, entry.outcome, &entry);
-        add_warned_server(log, line, &entry);
-    }
     uint64_t key = reader_log_key(log, line, id);
+    if (entry.outcome != OUTCOME_DELIVERED)
+        reader_log_entry_failed(log, status.words, entry.outcome, &entry);
+    add_warned_server(log, line, key, &entry);
     reader_log_entry_tell(log, reader_log_follow_get(&log->follow, key), &entry);
     return LOG_TOLD_DELIVERY;
 }
