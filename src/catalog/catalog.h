@@ -14,6 +14,7 @@
 
 #include "base/address.h"
 #include "base/arena.h"
+#include "base/error.h"
 #include "base/fact.h"
 #include "base/json.h"
 
@@ -96,6 +97,19 @@ enum cause cause_of_attempt(const struct fact *fact, const struct attempt *attem
 // are not known. (A refusal told without its code is a FACT_KIND_REPLY with reply_code 0: judged by
 // its enhanced code and words.)
 bool fact_of_words(struct view words, struct fact *fact);
+
+// --- Rules of a local file ----------------------------------------------------------------------
+// Wordings that the catalogue does not know, or that mean something else here: they are asked
+// before its own. rules.c describes the lines. NULL after having filled `error`, which names file
+// and line: what cannot be read, and a rule that an earlier one makes useless.
+struct rules;
+struct rules *rules_read(struct view text, struct view name, struct error *error);
+void rules_destroy(struct rules *rules); // NULL is accepted
+void rules_count(const struct rules *rules, size_t *n_rules, size_t *n_tests);
+// Runs the tests of the file; one line for each that comes out otherwise. Returns their number.
+size_t rules_test(const struct rules *rules, struct buffer *out);
+// The rules of the whole program from now on, NULL for none. Not while other threads judge.
+void rules_use(const struct rules *rules);
 
 // The step that such words speak of ("in reply to RCPT TO command"), else FACT_STAGE_UNKNOWN.
 enum fact_stage fact_stage_of_words(struct view words);

@@ -121,7 +121,7 @@ void plain_text_from(struct view text, struct plain_text *plain) {
 // ------------------------------------------------------------------------------------------
 // "*.7.606-649": class or any, subject, detail or range of details. The table is ours, so a pattern
 // that cannot be read is a mistake of ours.
-static bool enhanced_matches(struct view pattern, const struct enhanced *enhanced) {
+bool enhanced_matches(struct view pattern, const struct enhanced *enhanced) {
     struct view class, subject, lowest, rest = pattern;
     uint64_t subject_number = 0, from = 0, to = 0;
     if (pattern.len == 0)

@@ -49,8 +49,12 @@ struct said {
     int code;
     struct enhanced enhanced; // class zero: none
     struct view text;         // plain
+    struct view host;         // who said it; may be empty
     bool words_only;          // rows without words of a known speaker do not count
 };
+
+// "*.7.606-649" or empty against a code of class zero: none.
+bool enhanced_matches(struct view pattern, const struct enhanced *enhanced);
 
 size_t dialect_count(void);
 const struct dialect *dialect_at(size_t index);

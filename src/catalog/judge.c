@@ -2,6 +2,7 @@
 // From a fact to its cause. What the system, the resolver or the TLS library reported decides by
 // number; what a server said is left to the dialects; the stage separates what the number does not.
 #include "catalog/dialect.h"
+#include "catalog/rules.h"
 
 #include <errno.h>
 
@@ -238,6 +239,10 @@ static struct judgement of_reply(const struct fact *fact, const struct attempt *
     said.text = plain_text_view(&text);
     said.speaker =
         speaker_of(attempt ? attempt->host : VIEW_NONE, said.text, plain_text_view(&greeting));
+    said.host = attempt ? attempt->host : VIEW_NONE;
+    enum cause local = rules_find(&said);
+    if (local != CAUSE_NONE)
+        return (struct judgement){local, cause_info(local)->sure_percent};
     const struct dialect *row = dialect_find(&said);
     if (row)
         return (struct judgement){row->cause, weight_of(row)};

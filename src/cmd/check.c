@@ -10,12 +10,13 @@
 #include <string.h>
 
 static const char help[] =
-    "usage: postrider check [-c FILE] [--json] [--show]\n\n"
+    "usage: postrider check [-c FILE] [--json] [--show] [--rules FILE]\n\n"
     "Looks at the configuration, the data directory, limits, listening addresses, certificate, "
     "DNS,\n"
     "names and smart hosts. Starts nothing and changes nothing.\n\n"
     "  -c, --config FILE  the configuration; without one, the embedded defaults\n"
     "      --show         prints the effective configuration (passwords left out) and ends\n"
+    "      --rules FILE   tests a file of dialect rules instead (man postrider-rules)\n"
     "      --json         for programs (docs/json.md)\n"
     "Exit status: 0 no fault, 1 a fault, 2 wrong use\n";
 
@@ -142,12 +143,12 @@ static void add_problems(struct check *check, struct view problems) {
 
 int cmd_check(int argc, char **argv) {
     const char *path = getenv("POSTRIDER_CONFIG");
+    const char *rules = NULL;
     bool wants_help = false, is_json = false, wants_show = false;
-    const struct cmd_option options[] = {{"config", 'c', &path, NULL},
-                                         {"json", 0, NULL, &is_json},
-                                         {"show", 0, NULL, &wants_show},
-                                         {"help", 'h', NULL, &wants_help},
-                                         {NULL, 0, NULL, NULL}};
+    const struct cmd_option options[] = {
+        {"config", 'c', &path, NULL},     {"json", 0, NULL, &is_json},
+        {"rules", 0, &rules, NULL},       {"show", 0, NULL, &wants_show},
+        {"help", 'h', NULL, &wants_help}, {NULL, 0, NULL, NULL}};
     int n = cmd_parse("check", argc, argv, options);
     if (n != 0 || wants_help) {
         fputs(help, wants_help ? stdout : stderr);
@@ -156,7 +157,7 @@ int cmd_check(int argc, char **argv) {
     struct check *check = mem_alloc_zero(sizeof(*check));
     struct buffer problems;
     buffer_init(&problems, 64 << 10);
-    check->config = config_load(path, &problems);
+    check->config = rules ? NULL : config_load(path, &problems);
     int status = CMD_WELL;
     if (check->config && wants_show) {
         status = show(check->config);
@@ -164,6 +165,8 @@ int cmd_check(int argc, char **argv) {
         add_problems(check, buffer_view(&problems));
         if (check->config)
             run_checks(check);
+        if (rules)
+            check_rules(check, rules);
         (is_json ? print_json : print_text)(check);
         status = count(check, CHECK_FAULT) ? CMD_FAULT : CMD_WELL;
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Checks of this machine: data directory, limits, listening addresses, own certificate.
+#include "catalog/catalog.h"
 #include "cmd/check.h"
+#include "cmd/cmd.h"
 
 #include "base/units.h"
 #include "cmd/privilege.h"
@@ -146,4 +148,35 @@ void check_certificate(struct check *check) {
     X509_free(leaf);
     if (file)
         fclose(file);
+}
+
+// --- Rules ---------------------------------------------------------------------------------------
+static void add_failed_tests(struct check *check, struct view failed) {
+    struct view line;
+    while (view_split(&failed, '\n', &line))
+        if (line.len)
+            check_add(check, CHECK_FAULT, "rules", "%.*s", VIEW_ARG(line));
+}
+
+void check_rules(struct check *check, const char *path) {
+    struct error error = {0};
+    struct rules *rules = cmd_rules_load(path, &error);
+    struct buffer failed;
+    size_t n_rules = 0, n_tests = 0;
+    if (!rules) {
+        check_add(check, CHECK_FAULT, "rules", "%s", error.text);
+        return;
+    }
+    buffer_init(&failed, 256 << 10);
+    size_t n_failed = rules_test(rules, &failed);
+    rules_count(rules, &n_rules, &n_tests);
+    add_failed_tests(check, buffer_view(&failed));
+    if (n_failed == 0)
+        check_add(check, CHECK_OK, "rules", "%s: %zu rules, %zu tests came out right", path,
+                  n_rules, n_tests);
+    if (n_tests == 0)
+        check_remedy(check_add(check, CHECK_WARNING, "rules", "%s: nothing tests the rules", path),
+                     "add a line such as: test user-unknown \"550 the whole reply\"");
+    buffer_finish(&failed);
+    rules_destroy(rules);
 }

@@ -24,6 +24,7 @@ static const char help[] =
     "      --letter         with a text to send to the other side\n"
     "      --redact         masks people, subjects and inside addresses\n"
     "      --sisimai-names  with the reason as Sisimai names it\n"
+    "      --rules FILE     wordings of your own, asked first (man postrider-rules)\n"
     "      --list           all causes\n"
     "      --json           one object a line and input (docs/json.md)\n"
     "Exit status: 0 explained, 1 something was not understood or not read, 2 wrong use\n";
@@ -169,12 +170,18 @@ static int print_list(struct explain *explain) {
 int cmd_explain(int argc, char **argv) {
     struct explain explain = {0};
     const char *side = NULL;
+    const char *rules_path = NULL;
+    struct rules *rules = NULL;
     bool wants_help = false, wants_list = false, wants_masks = false;
-    const struct cmd_option options[] = {
-        {"i-am", 0, &side, NULL},          {"letter", 0, NULL, &explain.show.letter},
-        {"redact", 0, NULL, &wants_masks}, {"sisimai-names", 0, NULL, &explain.show.sisimai_names},
-        {"list", 0, NULL, &wants_list},    {"json", 0, NULL, &explain.is_json},
-        {"help", 'h', NULL, &wants_help},  {NULL, 0, NULL, NULL}};
+    const struct cmd_option options[] = {{"i-am", 0, &side, NULL},
+                                         {"letter", 0, NULL, &explain.show.letter},
+                                         {"redact", 0, NULL, &wants_masks},
+                                         {"sisimai-names", 0, NULL, &explain.show.sisimai_names},
+                                         {"list", 0, NULL, &wants_list},
+                                         {"json", 0, NULL, &explain.is_json},
+                                         {"rules", 0, &rules_path, NULL},
+                                         {"help", 'h', NULL, &wants_help},
+                                         {NULL, 0, NULL, NULL}};
     int n = cmd_parse("explain", argc, argv, options);
     bool is_well = n >= 0 && side_from_word(side, &explain.show.side);
     bool has_input = n > 0 || wants_list || !isatty(STDIN_FILENO);
@@ -182,6 +189,8 @@ int cmd_explain(int argc, char **argv) {
         fputs(help, wants_help ? stdout : stderr);
         return wants_help ? CMD_WELL : CMD_WRONG_USE;
     }
+    if (!cmd_rules_begin("explain", rules_path, &rules))
+        return CMD_WRONG_USE;
     buffer_init(&explain.out, EXPLAIN_ANSWER_BYTES_MAX);
     explain.redaction = wants_masks ? reader_redaction_create() : NULL;
     if (wants_list)
@@ -190,5 +199,6 @@ int cmd_explain(int argc, char **argv) {
         explain_arguments(&explain, n, argv);
     reader_redaction_destroy(explain.redaction);
     buffer_finish(&explain.out);
+    cmd_rules_end(rules);
     return explain.has_failed ? CMD_FAULT : CMD_WELL;
 }
