@@ -12,6 +12,8 @@ struct view number_errno_name(int sys_errno) {
 }
 
 struct view number_errno_words(int sys_errno) {
+    if (sys_errno == 0) // of somebody's log: that it failed is all that is told
+        return VIEW("no reason was told");
     const char *words = strerrordesc_np(sys_errno);
     return words ? view_of(words) : VIEW("unknown error");
 }

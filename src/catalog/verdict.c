@@ -143,12 +143,32 @@ static void add_gateway_lookup(const struct fact *fact, struct verdict *verdict)
                                                            "gateway to the same address.")});
 }
 
+// Exchange's "SocketError": since the old versions of TLS went, mostly no version in common.
+static void add_socket_error(const struct fact *fact, struct verdict *verdict) {
+    bool is_loss = verdict->cause == CAUSE_RESET_SESSION || verdict->cause == CAUSE_CLOSED_SESSION;
+    if (is_loss && view_find_nocase(fact->text, VIEW("socketerror")) < fact->text.len)
+        add_candidate(verdict,
+                      (struct candidate){.cause = CAUSE_TLS_VERSION,
+                                         .confidence = 0.35,
+                                         .decide_by = VIEW("The step at which it breaks: postrider "
+                                                           "probe shows the TLS versions that the "
+                                                           "server takes.")});
+}
+
+static bool is_candidate(const struct verdict *verdict, enum cause cause) {
+    for (size_t i = 0; i < verdict->n_candidates; i++)
+        if (verdict->candidates[i].cause == cause)
+            return true;
+    return false;
+}
+
 static void set_candidates(struct verdict *verdict) {
     const struct candidate *row = advice_candidates(verdict->cause);
     if (verdict->n_candidates && verdict->candidates[0].cause == CAUSE_MASKED_BANNER)
         return;
     for (; row->cause != CAUSE_NONE; row++)
-        add_candidate(verdict, *row);
+        if (!is_candidate(verdict, row->cause))
+            add_candidate(verdict, *row);
 }
 
 static void set_remedies(const struct cast *cast, struct arena *arena, struct verdict *verdict) {
@@ -209,6 +229,7 @@ static void compose(struct judgement judgement, const struct fact *fact,
     collect_warnings(fact, attempt, arena, verdict);
     add_mark_of_device(attempt, verdict);
     add_gateway_lookup(fact, verdict);
+    add_socket_error(fact, verdict);
     verdict_add_advice(&cast, arena, verdict);
 }
 

@@ -126,6 +126,12 @@ static bool follows_at_once(const struct candidate_reply *first,
 
 // --- The text of a reply
 // ---------------------------------------------------------------------------
+// Exchange: "[Message=451 5.7.3 ...]" holds what the server said.
+static bool is_message_field(struct view words, size_t at) {
+    static const struct view mark = {"[Message=", 9};
+    return at >= mark.len && memcmp(words.ptr + at - mark.len, mark.ptr, mark.len) == 0;
+}
+
 static const char *closer_of(char lead) {
     switch (lead) {
     case '\'': return "'";
@@ -196,7 +202,9 @@ static void take_reply(struct view words, const struct candidate_reply *from,
     text = view_take(text, until_next_reply(words, from));
     text = view_take(text, reply_len(text));
     bool is_touching = from->at > 0 && words.ptr[from->at - 1] == from->lead;
-    if (is_touching)
+    if (is_message_field(words, from->at))
+        text = view_take(text, quoted_len(text, '['));
+    else if (is_touching)
         text = view_take(text, quoted_len(text, from->lead));
     *reply = (struct reader_reply){.code = view_take(view_skip(words, from->at), 3),
                                    .enhanced = from->enhanced,
@@ -249,14 +257,15 @@ bool reader_replies_find(struct view words, struct reader_replies *replies) {
     inner = outer;
     struct view extent = view_take(words, outer.text_at + until_next_reply(words, &outer));
     for (int i = 0; i < REPLIES_MAX && next_candidate(extent, &at, &next); i++) {
-        bool is_inner =
-            follows_at_once(&inner, &next) || (!continues(words, &inner, &next) && next.is_quoted &&
-                                               next.lead != '\n' && next.lead != '=');
+        bool is_inner = follows_at_once(&inner, &next) ||
+                        (!continues(words, &inner, &next) && next.is_quoted && next.lead != '\n' &&
+                         (next.lead != '=' || is_message_field(words, next.at)));
         if (is_inner)
             inner = next;
     }
     take_reply(words, &outer, &replies->outer);
     take_reply(words, &inner, &replies->inner);
+    replies->is_field = inner.at != outer.at && is_message_field(words, inner.at);
     complete(&replies->outer);
     complete(&replies->inner);
     return true;

@@ -28,19 +28,41 @@ static void put_counted(struct buffer *out, uint64_t number, const char *one, co
     buffer_printf(out, " %s", number == 1 ? one : many);
 }
 
+// Where the words leave it open whose fault it is, "yours" is not the opposite of "theirs".
+static bool is_open(const struct reader_queue_cause *group) {
+    return !group->is_waiting && cause_info(group->cause)->blame == BLAME_UNKNOWN;
+}
+
+static void put_whose(const struct reader_queue *queue, enum reader_side side, struct buffer *out) {
+    size_t n_yours = 0, n_open = 0;
+    for (size_t i = 0; i < queue->n_causes; i++) {
+        n_yours += is_yours(&queue->causes[i], side);
+        n_open += is_open(&queue->causes[i]);
+    }
+    if (n_yours)
+        buffer_printf(out, ", %zu %s yours", n_yours, n_yours == 1 ? "is" : "are");
+    else
+        buffer_append_view(out, VIEW(", none is yours for certain"));
+    if (n_open)
+        buffer_printf(out, ", %zu %s open", n_open, n_open == 1 ? "is" : "are");
+}
+
 static void put_head(const struct reader_queue *queue, const struct reader_show *show,
                      struct buffer *out) {
-    size_t n_causes = 0, n_yours = 0;
-    for (size_t i = 0; i < queue->n_causes; i++) {
+    size_t n_causes = 0;
+    for (size_t i = 0; i < queue->n_causes; i++)
         n_causes += !queue->causes[i].is_waiting;
-        n_yours += is_yours(&queue->causes[i], show->side);
-    }
     if (show->file.len)
         buffer_printf(out, "%.*s: ", VIEW_ARG(show->file));
     put_counted(out, queue->n_messages, "message", "messages");
     buffer_append_view(out, VIEW(", "));
-    put_counted(out, n_causes, "cause", "causes");
-    buffer_printf(out, ", %zu %s yours\n", n_yours, n_yours == 1 ? "is" : "are");
+    if (n_causes) {
+        put_counted(out, n_causes, "cause", "causes");
+        put_whose(queue, show->side, out);
+    } else {
+        buffer_append_view(out, VIEW("no cause is told"));
+    }
+    buffer_append_char(out, '\n');
     reader_put_time(out, "Oldest", queue->oldest_ms);
     if (queue->n_frozen)
         buffer_printf(out, "  %-12s%llu are frozen or held: nothing is tried for them\n", "Held",

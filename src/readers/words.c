@@ -129,8 +129,9 @@ bool reader_words_read(struct view text, struct reader_words *words) {
     enum fact_stage stage = fact_stage_of_words(words->text);
     if (!has_reply)
         return judge_bare_words(words->text, stage, words);
-    words->code = replies.inner.code;
-    words->enhanced = replies.inner.enhanced;
+    const struct reader_reply *reported = replies.is_field ? &replies.outer : &replies.inner;
+    words->code = reported->code;
+    words->enhanced = reported->enhanced;
     judge_replies(&replies, stage, words);
     return true;
 }

@@ -17,6 +17,7 @@ struct reader_reply {
 // The first reply, and the one that it quotes in turn; the same where it quotes none.
 struct reader_replies {
     struct reader_reply outer, inner;
+    bool is_field; // the inner one stands in a field of the outer one, which is what was reported
 };
 bool reader_replies_find(struct view words, struct reader_replies *replies);
 

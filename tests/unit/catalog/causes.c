@@ -142,8 +142,9 @@ static void test_names_in_remedies_are_known(void **state) {
 
 // --- Commands in texts -------------------------------------------------------------------------
 // A text may name only commands of this program that a reader can type.
-static const struct view commands[] = {TEXT("serve"),  TEXT("queue"), TEXT("why"),
-                                       TEXT("status"), TEXT("check"), TEXT("reload")};
+static const struct view commands[] = {TEXT("serve"),  TEXT("queue"),  TEXT("why"),
+                                       TEXT("status"), TEXT("check"),  TEXT("reload"),
+                                       TEXT("probe"),  TEXT("explain")};
 static const struct view queue_commands[] = {TEXT("list"), TEXT("show"),    TEXT("retry"),
                                              TEXT("hold"), TEXT("release"), TEXT("remove")};
 
@@ -183,7 +184,7 @@ static bool names_real_commands(struct view text) {
 
 static void test_texts_name_commands_that_exist(void **state) {
     assert_true(names_real_commands(VIEW("See postrider queue retry; or postrider check.")));
-    assert_false(names_real_commands(VIEW("See postrider check and postrider probe HOST.")));
+    assert_false(names_real_commands(VIEW("See postrider check and postrider burn HOST.")));
     assert_false(names_real_commands(VIEW("See postrider queue burn.")));
     assert_false(names_real_commands(VIEW("postrider ")));
     for (int i = 0; i < CAUSE_COUNT; i++) {
