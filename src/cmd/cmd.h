@@ -37,8 +37,8 @@ struct cmd_option {
 int cmd_parse(const char *command, int argc, char **argv, const struct cmd_option *options);
 
 // --- Rules of a local file -----------------------------------------------------------------------
-// Reads a file of dialect rules and puts them to use; false after having said on standard error what
-// is wrong with it. `path` NULL: nothing is done. cmd_rules_end() forgets them.
+// Reads a file of dialect rules and puts them to use; false after having said on standard error
+// what is wrong with it. `path` NULL: nothing is done. cmd_rules_end() forgets them.
 struct rules;
 bool cmd_rules_begin(const char *command, const char *path, struct rules **rules);
 void cmd_rules_end(struct rules *rules);

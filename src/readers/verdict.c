@@ -44,7 +44,11 @@ static void set_evidence(const struct reader_recipient *recipient, struct arena 
         verdict->n_evidence = 0;
     if (where.len == 0 || verdict->n_evidence == VERDICT_LINES_MAX)
         return;
-    struct view line = arena_printf(arena, "%.*s", VIEW_ARG(where));
+    // A line that was given is its own place.
+    if (has_reply && view_equals(where, VIEW("the line")))
+        return;
+    struct view line = arena_printf(arena, "%s%.*s", has_reply ? "it stands in the " : "",
+                                    VIEW_ARG(where));
     if (!has_reply && words->text.len)
         line = arena_printf(arena, "%.*s: \"%.*s\"", VIEW_ARG(where), VIEW_ARG(words->text));
     else if (!has_reply && recipient->status.len)
@@ -92,6 +96,9 @@ void reader_verdict(const struct reader_recipient *recipient, struct arena *aren
     if (is_delivered(recipient))
         fact.kind = FACT_KIND_OK;
     verdict_of_fact(&fact, &attempt, is_expired(recipient), arena, verdict);
+    if (fact.kind == FACT_KIND_NONE)
+        verdict->summary = words->text.len ? VIEW("No known failure is told in these words.")
+                                           : VIEW("No reason is told.");
     set_outcome(recipient, arena, verdict);
     set_evidence(recipient, arena, verdict);
     verdict->reported_code = words->code;
