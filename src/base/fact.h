@@ -79,7 +79,8 @@ enum fact_demand {
     FACT_DEMAND_SIZE,        // message larger than the SIZE announced (RFC 1870)
     FACT_DEMAND_8BITMIME,    // 8-bit body, 8BITMIME not offered: a warning only
     FACT_DEMAND_SMTPUTF8,
-    FACT_DEMAND_TLS_POLICY, // a domain's policy is not met by the session it would reuse
+    FACT_DEMAND_TLS_POLICY,     // a domain's policy is not met by the session it would reuse
+    FACT_DEMAND_AUTH_MECHANISM, // credentials configured, only other mechanisms offered
     FACT_DEMAND_COUNT
 };
 

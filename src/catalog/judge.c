@@ -83,6 +83,7 @@ static enum cause of_connect_errno(const struct fact *fact) {
     case ECONNRESET: return CAUSE_CONN_RESET;
     case EPERM:
     case EACCES: return CAUSE_LOCAL_FIREWALL;
+    case EINVAL: return CAUSE_LOCAL_FAULT; // a route that swallows the address, for one
     case EADDRNOTAVAIL:
     case EADDRINUSE: return CAUSE_LOCAL_PORTS;
     default: return CAUSE_CONN_FAILED;
@@ -137,6 +138,7 @@ static enum cause of_demand(const struct fact *fact) {
         [FACT_DEMAND_8BITMIME] = CAUSE_EIGHT_BIT_MISMATCH,
         [FACT_DEMAND_SMTPUTF8] = CAUSE_SMTPUTF8_MISSING,
         [FACT_DEMAND_TLS_POLICY] = CAUSE_TLS_POLICY_UNMET,
+        [FACT_DEMAND_AUTH_MECHANISM] = CAUSE_AUTH_MECHANISM,
     };
     return causes[fact->detail];
 }
@@ -250,6 +252,24 @@ static struct judgement of_reply(const struct fact *fact, const struct attempt *
     return (struct judgement){general, cause_info(general)->sure_percent};
 }
 
+// A mail host's name, not the recipient's domain, that does not exist or has no address.
+static bool is_host_without_address(const struct fact *fact, const struct attempt *attempt) {
+    return attempt && fact->kind == FACT_KIND_DNS && fact->text.len > 0 &&
+           attempt->domain.len > 0 && !view_equals_nocase(fact->text, attempt->domain) &&
+           (fact->detail == FACT_DNS_NXDOMAIN || fact->detail == FACT_DNS_NODATA);
+}
+
+// What the attempt knows beside the fact; CAUSE_NONE where that decides nothing.
+static enum cause cause_by_attempt(const struct fact *fact, const struct attempt *attempt) {
+    if (is_host_without_address(fact, attempt))
+        return CAUSE_MX_NO_ADDRESS;
+    bool lacks_starttls = fact->kind == FACT_KIND_DEMAND && fact->detail == FACT_DEMAND_STARTTLS;
+    // A device that masks the greeting hides the keywords that it does not know.
+    if (attempt && lacks_starttls && greeting_is_masked(attempt->greeting))
+        return CAUSE_STARTTLS_STRIPPED;
+    return CAUSE_NONE;
+}
+
 struct judgement judge_fact(const struct fact *fact, const struct attempt *attempt) {
     ASSERT((unsigned)fact->kind < FACT_KIND_COUNT && (unsigned)fact->stage < FACT_STAGE_COUNT);
     enum cause cause = CAUSE_UNKNOWN;
@@ -271,6 +291,8 @@ struct judgement judge_fact(const struct fact *fact, const struct attempt *attem
     case FACT_KIND_NONE:
     case FACT_KIND_COUNT: break;
     }
+    enum cause better = cause_by_attempt(fact, attempt);
+    cause = better == CAUSE_NONE ? cause : better;
     return (struct judgement){cause, cause_info(cause)->sure_percent};
 }
 

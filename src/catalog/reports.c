@@ -136,7 +136,8 @@ static enum fact_stage usual_stage(const struct fact *fact) {
     case FACT_KIND_ROUTE: return FACT_STAGE_ROUTE;
     case FACT_KIND_TLS:
     case FACT_KIND_CERT: return FACT_STAGE_TLS;
-    case FACT_KIND_DEMAND: return FACT_STAGE_STARTTLS;
+    case FACT_KIND_DEMAND:
+        return fact->detail == FACT_DEMAND_AUTH_MECHANISM ? FACT_STAGE_AUTH : FACT_STAGE_STARTTLS;
     default: return FACT_STAGE_UNKNOWN;
     }
 }

@@ -49,6 +49,29 @@ static bool set_up(int number, const struct address *peer,
     return bind_source(number, &options->source);
 }
 
+static struct address own_address(int number) {
+    struct sockaddr_storage name = {0};
+    socklen_t len = sizeof(name);
+    struct address address = {0};
+    if (getsockname(number, (struct sockaddr *)&name, &len) == 0)
+        address_from_sockaddr((struct sockaddr *)&name, &address);
+    return address;
+}
+
+// A packet filter of this machine that rejects what we send lets the error come from our own
+// address. (Unreachable hosts are reported in this way too: nobody answered for them.)
+static bool is_own_filter(int number, const struct sock_extended_err *extended, bool is_v4) {
+    enum { V4_PORT = 3, V4_NET_PROHIBITED = 9, V4_HOST_PROHIBITED = 10, V4_PROHIBITED = 13 };
+    enum { V6_PROHIBITED = 1, V6_PORT = 4 };
+    struct address offender = {0}, own = own_address(number);
+    unsigned code = extended->ee_code;
+    bool is_rule = is_v4 ? code == V4_PORT || code == V4_NET_PROHIBITED ||
+                               code == V4_HOST_PROHIBITED || code == V4_PROHIBITED
+                         : code == V6_PROHIBITED || code == V6_PORT;
+    return is_rule && address_from_sockaddr(SO_EE_OFFENDER(extended), &offender) &&
+           address_equals(&offender, &own);
+}
+
 static void read_icmp(int number, struct io_result *result) {
     union {
         struct cmsghdr header;
@@ -63,16 +86,24 @@ static void read_icmp(int number, struct io_result *result) {
     if (recvmsg(number, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
         return;
     for (struct cmsghdr *at = CMSG_FIRSTHDR(&message); at; at = CMSG_NXTHDR(&message, at)) {
-        struct sock_extended_err extended;
+        struct {
+            struct sock_extended_err error;
+            struct sockaddr_in6 offender; // of either family
+        } extended = {0};
         bool is_v4 = at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_RECVERR;
         bool is_v6 = at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_RECVERR;
-        if ((!is_v4 && !is_v6) || at->cmsg_len < CMSG_LEN(sizeof(extended)))
+        if ((!is_v4 && !is_v6) || at->cmsg_len < CMSG_LEN(sizeof(extended.error)))
             continue;
-        memcpy(&extended, CMSG_DATA(at), sizeof(extended));
-        if (extended.ee_origin != SO_EE_ORIGIN_ICMP && extended.ee_origin != SO_EE_ORIGIN_ICMP6)
+        memcpy(&extended, CMSG_DATA(at), size_min(sizeof(extended), at->cmsg_len - CMSG_LEN(0)));
+        const struct sock_extended_err *error = &extended.error;
+        if (error->ee_origin != SO_EE_ORIGIN_ICMP && error->ee_origin != SO_EE_ORIGIN_ICMP6)
             continue;
-        result->icmp_type = extended.ee_type;
-        result->icmp_code = extended.ee_code;
+        if (is_own_filter(number, error, is_v4)) {
+            result->sys_errno = EPERM;
+            continue;
+        }
+        result->icmp_type = error->ee_type;
+        result->icmp_code = error->ee_code;
     }
 }
 
@@ -95,15 +126,6 @@ static struct io_result await_connection(struct socket_stream *socket, io_time d
         return result_of(status);
     getsockopt(descriptor->number, SOL_SOCKET, SO_ERROR, &sys_errno, &len);
     return sys_errno ? failed(descriptor->number, sys_errno) : result_of(IO_OK);
-}
-
-static struct address own_address(int number) {
-    struct sockaddr_storage name = {0};
-    socklen_t len = sizeof(name);
-    struct address address = {0};
-    if (getsockname(number, (struct sockaddr *)&name, &len) == 0)
-        address_from_sockaddr((struct sockaddr *)&name, &address);
-    return address;
 }
 
 static struct io_result connect_socket(struct socket_stream *socket,

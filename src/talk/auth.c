@@ -93,7 +93,8 @@ struct fact talk_auth_exchange(struct talk *talk, struct view username, struct v
         username.len + password.len > CREDENTIAL_BYTES_MAX)
         return local_failure(FACT_KIND_LOCAL, FACT_LOCAL_CREDENTIALS);
     if (!(offered & (SMTP_AUTH_PLAIN | SMTP_AUTH_LOGIN)))
-        return local_failure(FACT_KIND_DEMAND, FACT_DEMAND_AUTH);
+        return local_failure(FACT_KIND_DEMAND,
+                             offered ? FACT_DEMAND_AUTH_MECHANISM : FACT_DEMAND_AUTH);
     fact = offered & SMTP_AUTH_PLAIN ? say_plain(talk, username, password)
                                      : say_login(talk, username, password);
     if (!wants_more(&fact))

@@ -2,7 +2,7 @@
 """Devices in the path that take a TCP connection apart and put it together again, differently.
 
 asa       masks the greeting, the EHLO keywords that it does not know, and verbs that it does not know
-strip     takes STARTTLS out of the EHLO answer and refuses the verb
+strip     takes STARTTLS out of the EHLO answer
 content   answers for the server when a word of the message displeases it, and resets
 offset    resets after so many bytes of a message
 one-way   passes what the server says, and after so many bytes nothing that the client says
@@ -72,21 +72,19 @@ class Passage:
             if self.is_body:
                 if not self._body(line):
                     return
-                self.is_body = line != b".\r\n"
+                if line == b".\r\n":
+                    self.is_body = False
+                    self.server.sendall(line)
+                    continue
             else:
                 line = self._command(line)
             self.server.sendall(line)
-            if line[:4].upper() == b"DATA" and self.box.kind != "asa":
-                self.is_body = True
-            elif line[:4].upper() == b"DATA":
-                self.is_body = True
+            self.is_body = self.is_body or line[:4].upper() == b"DATA"
 
     def _command(self, line):
         verb = line.split()[0].upper() if line.split() else b""
         if self.box.kind == "asa" and verb not in ASA_VERBS:
             return b"X" * len(line.rstrip()) + b"\r\n"
-        if self.box.kind == "strip" and verb == b"STARTTLS":
-            return b"XXXXXXXX\r\n"
         return line
 
     def _body(self, line):

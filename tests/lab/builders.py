@@ -74,9 +74,8 @@ def box(site, kind, port=25, **arguments):
 def small_link(site, mtu=900):
     """The last hop takes small packets only, and the word about it does not come back."""
     world.run("ip", "link", "set", site.them, "mtu", str(mtu))
-    for message in ("ip daddr {us} icmp type destination-unreachable",
-                    "ip6 daddr {us6} icmpv6 type packet-too-big"):
-        site.lab.internet.rule("output", site.fill(message) + " drop")
+    for message in ("icmp type destination-unreachable icmp code frag-needed", "icmpv6 type packet-too-big"):
+        site.lab.internet.rule("output", message + " drop")
 
 
 def small_buffers(site):

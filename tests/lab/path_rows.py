@@ -12,7 +12,7 @@ ROWS = [
         [(smtp, {}), (small_link, {})], body_bytes=200000, haste=40,
         instead=dict(STOPS), because="one attempt shows a stall; smaller segments prove the cause"),
     Row("reset-at-offset", "a device resets after 20 kB of every message", "reset-body", "unknown",
-        [(smtp, {}), (box, {"kind": "offset"})], body_bytes=200000,
+        [(smtp, {}), (box, {"kind": "offset"})], body_bytes=3000000,
         instead=dict(STOPS) | {"explain": ("closed-body", "unknown")}, because="one attempt shows a reset alone"),
     Row("answered-by-firewall", "a firewall answers for the server and resets", "injected-verdict", "path",
         [(smtp, {}), (box, {"kind": "content"})], head=EICAR, instead=dict(STOPS), because=PROBE_STOPS),

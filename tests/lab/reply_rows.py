@@ -3,7 +3,7 @@
 from builders import real, smtp
 from scenario import Scenario as Row
 
-ASKED = ("--rcpt", "rcpt@{d}")
+ASKED = "rcpt@{d}"
 STOPS = {"probe": None}
 PROBE_STOPS = "without --mail-to the probe ends before DATA"
 
@@ -14,7 +14,7 @@ def says(name, step, reply, cause, blame, **more):
         more.setdefault("instead", dict(STOPS))
         more.setdefault("because", PROBE_STOPS)
     return Row(name, f"{step.upper()}: {reply}", cause, blame, [(smtp, {"script": {step: reply}})],
-               probe_arguments=ASKED, **more)
+               target=ASKED, **more)
 
 
 ROWS = [
@@ -77,17 +77,17 @@ ROWS = [
                   for tool in ("relay", "probe", "explain")}),
     says("tls-demanded", "mail", "530 5.7.0 Must issue a STARTTLS command first", "tls-required", "policy"),
     says("loop-found", "dot", "554 5.4.6 Error: too many hops", "loop", "policy"),
-    says("rcpt-no-words", "rcpt", "450 try later", "rcpt-deferred", "unknown"),
+    says("rcpt-no-words", "rcpt", "450 not now", "rcpt-deferred", "unknown"),
     says("rcpt-no-words-5", "rcpt", "550 no", "rcpt-refused", "policy",
          instead={tool: [("rcpt-refused", "policy"), ("user-unknown", "recipient")]
                   for tool in ("relay", "probe", "explain")}),
     Row("real-postfix-unknown", "a real Postfix does not know the user", "user-unknown", "recipient",
         [(real, {"which": "postfix", "settings": {"virtual_mailbox_maps": "inline:{{nobody=x/}}"}})],
-        probe_arguments=ASKED),
+        target=ASKED),
     Row("real-postfix-size", "a real Postfix with a small limit", "size-limit", "policy",
         [(real, {"which": "postfix", "settings": {"message_size_limit": "5000"}})], body_bytes=20000,
         instead=dict(STOPS), because=PROBE_STOPS),
     Row("real-postfix-relay", "a real Postfix that is not the domain's", "relay-denied", "policy",
         [(real, {"which": "postfix", "settings": {"virtual_mailbox_domains": "", "relay_domains": "",
-                                                   "mynetworks": "127.0.0.1"}})], probe_arguments=ASKED),
+                                                   "mynetworks": "127.0.0.1"}})], target=ASKED),
 ]

@@ -27,7 +27,6 @@ class Scenario:
     until_delivered: bool = False  # failures on the way do not count
     patience: int = 25  # seconds until a verdict must stand
     target: str = "{d}"  # of the probe
-    probe_arguments: tuple = ()
     # Other causes that a tool may name, since it sees less or more than the relay: {tool: (cause, blame)}.
     # None for a tool: it cannot meet this fault, and why stands in `because`.
     instead: dict = field(default_factory=dict)

@@ -82,7 +82,10 @@ class Session:
             time.sleep(FOREVER)
         if what == "!reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-        if what in ("!reset", "!close"):
+        if what == "!cut":  # ends in order, and leaves unread what comes behind
+            self.connection.shutdown(socket.SHUT_WR)
+            time.sleep(0.3)
+        if what in ("!reset", "!close", "!cut"):
             with contextlib.suppress(OSError):
                 if what == "!close":
                     self.leave_gently()
@@ -104,9 +107,9 @@ class Session:
 
     def leave_gently(self):
         """What still comes is read, so that no reset follows the end."""
-        self.connection.shutdown(socket.SHUT_WR)
+        socket.socket.shutdown(self.connection, socket.SHUT_WR)
         self.connection.settimeout(1)
-        while self.connection.recv(65536):
+        while socket.socket.recv(self.connection, 65536):  # below any TLS
             pass
 
     def step(self, name, line, usual):
@@ -184,8 +187,11 @@ class Session:
             self.act(what)
             return False
         try:
-            self.connection = self.server.tls.wrap_socket(self.connection, server_side=True)
+            self.connection = self.server.tls.wrap_socket(self.connection, server_side=True,
+                                                          do_handshake_on_connect=False)
+            self.connection.do_handshake()
         except ssl.SSLError:
+            self.leave_gently()
             return False
         self.reader, self.is_encrypted = self.connection.makefile("rb"), True
         return True

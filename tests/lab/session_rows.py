@@ -33,13 +33,21 @@ def at(stage, how):
     if how == "reset" and stage != "auth":
         more["instead"] = {"explain": (f"closed-{stage}", "unknown")}
         more["because"] = LOST
+    if stage == "tls":
+        more["instead"] = {"explain": ("tls-handshake", "unknown")}
+        more["because"] = "Postfix says \"Cannot start TLS: handshake failure\" and no more"
     if stage in ("mail", "rcpt"):
-        more["probe_arguments"] = ("--rcpt", "rcpt@{d}")
+        more["target"] = "rcpt@{d}"
     if stage in ("data", "body", "dot"):
         more["instead"] = dict(more["instead"], probe=None)
         more.setdefault("because", PROBE_STOPS)
+    action = "!cut" if stage == "body" and how == "close" else "!" + how
+    if action == "!cut":
+        both = [("closed-body", "unknown"), ("reset-body", "unknown")]
+        more.update(instead={"relay": both, "explain": both, "probe": None},
+                    because="what was sent behind the end is answered with a reset")
     return Row(f"{stage}-{how}", f"{what} at {stage.upper()}", f"{word}-{stage}", "unknown",
-               broken + [(smtp, dict(server, script={stage: "!" + how}))], **more)
+               broken + [(smtp, dict(server, script={stage: action}))], **more)
 
 
 STAGES = ("ehlo", "starttls", "tls", "auth", "mail", "rcpt", "data", "body", "dot")
@@ -48,9 +56,13 @@ ROWS = [at(stage, how) for stage in STAGES for how in ("close", "reset", "silent
 ROWS += [
     Row("ehlo-421", "421 at EHLO", "server-closing", "destination",
         [(smtp, {"script": {"ehlo": "421 4.0.0 {mx} closing", "helo": "421 4.0.0 {mx} closing"}})],
-        instead={"relay": [("server-closing", "destination"), ("ehlo-deferred", "destination")]}),
+        instead={tool: [("server-closing", "destination"), ("ehlo-deferred", "destination"),
+                        ("greeting-4xx", "destination")] for tool in ("relay", "probe", "explain")},
+        because="Postfix says \"refused to talk to me\" for the greeting and for EHLO"),
     Row("ehlo-refused", "EHLO and HELO are refused", "ehlo-refused", "unknown",
-        [(smtp, {"script": {"ehlo": "500 5.5.1 no", "helo": "500 5.5.1 no"}})]),
+        [(smtp, {"script": {"ehlo": "500 5.5.1 no", "helo": "500 5.5.1 no"}})],
+        instead={"explain": ("greeting-5xx", "policy")},
+        because="Postfix says \"refused to talk to me\" for the greeting and for EHLO"),
     Row("ehlo-name", "our EHLO name is refused", "ehlo-name-rejected", "sender",
         [(smtp, {"script": {word: "504 5.5.2 <relay>: Helo command rejected: need fully-qualified hostname"
                             for word in ("ehlo", "helo")}})]),
@@ -58,11 +70,11 @@ ROWS += [
         [(smtp, {"script": {"ehlo": "\x01\x02 what is this"}})],
         instead={"explain": None}, because="Postfix takes it for an answer of no code"),
     Row("mail-garbage", "rubbish after MAIL", "garbled-reply", "unknown",
-        [(smtp, {"script": {"mail": "%%% internal error %%%"}})], probe_arguments=("--rcpt", "rcpt@{d}"),
+        [(smtp, {"script": {"mail": "%%% internal error %%%"}})], target="rcpt@{d}",
         instead={"explain": None}, because="Postfix takes it for an answer of no code"),
     Row("mail-421", "421 at MAIL", "server-closing", "destination",
         [(smtp, {"script": {"mail": "421 4.3.2 {mx} Service not available, closing transmission channel"}})],
-        probe_arguments=("--rcpt", "rcpt@{d}"),
+        target="rcpt@{d}",
         instead={tool: [("server-closing", "destination"), ("not-accepting", "destination")]
                  for tool in ("relay", "probe", "explain")}),
     Row("auth-wrong", "a wrong password", "auth-failed", "local",
@@ -84,7 +96,7 @@ ROWS += [
               "delays=0.1/0/0/0, dsn=4.7.0, status=deferred (SASL authentication failed; cannot authenticate to "
               "server {mx}[{a}]: no mechanism available)", **LOGIN),
     Row("auth-demanded", "the server wants a login that we were not given", "auth-required", "local",
-        [(smtp, {"script": {"mail": "530 5.7.0 Authentication required"}})], probe_arguments=("--rcpt", "rcpt@{d}")),
+        [(smtp, {"script": {"mail": "530 5.7.0 Authentication required"}})], target="rcpt@{d}"),
     Row("auth-well", "a login that works", "none", "nobody",
         [(smtp, {"tls": "good", "login": ("me", "right", "PLAIN LOGIN")}), (secret, {})], **LOGIN, **NO_SASL),
 ]

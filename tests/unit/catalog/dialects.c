@@ -208,6 +208,12 @@ static const struct reply_row {
     {FACT_STAGE_RCPT, "450 4.3.2 Service currently unavailable", "", CAUSE_RCPT_GREYLIST},
     {FACT_STAGE_RCPT, "451 Internal resources are temporarily unavailable - https://x",
      "eu-smtp-inbound-1.mimecast.com", CAUSE_RCPT_GREYLIST},
+    // RFC 5321 3.1: a host that is no mail server; the domain's MX record is another matter
+    {FACT_STAGE_GREETING, "554 mx.example.net No SMTP service here", "", CAUSE_NOT_ACCEPTING},
+    {FACT_STAGE_RCPT, "550 5.7.1 Message rejected due to local policy", "", CAUSE_POLICY_REFUSED},
+    {FACT_STAGE_MAIL, "451 4.7.500 Server busy. Please try again later from [192.0.2.1]. (AS761)",
+     "", CAUSE_THROTTLE},
+    {FACT_STAGE_MAIL, "451 4.3.2 Server busy", "", CAUSE_OVERLOAD},
     // The same code, another speaker
     {FACT_STAGE_DOT, "421 4.7.28 Our system has detected an unusual rate of mail", "mx.google.com",
      CAUSE_THROTTLE},

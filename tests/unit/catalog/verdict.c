@@ -108,7 +108,7 @@ static void test_code_lines(void **state) {
     check_code(dns(FACT_DNS_NXDOMAIN, "contoso.net"), false,
                "550 5.4.312 [postrider] Domain does not exist (RFC 3463: 5.4.4)");
     check_code(dns(FACT_DNS_NXDOMAIN, "mx.contoso.net"), false,
-               "450 4.4.312 [postrider] Domain does not exist (RFC 3463: 4.4.4)");
+               "450 4.4.312 [postrider] No mail host has an address (RFC 3463: 4.4.4)");
     check_code(route(FACT_ROUTE_NULL_MX), false,
                "550 5.1.10 [postrider] Domain does not accept mail (RFC 3463: 5.1.10)");
     // A refusal of message or recipient keeps the peer's code; ours stands beside it.
@@ -192,6 +192,24 @@ static void test_command_lines_in_advice(void **state) {
         assert_true(names_call && names_domain);
         arena_finish(&arena);
     }
+}
+
+// Asterisks in the greeting explain why the offer is not seen.
+static void test_masked_greeting_hides_starttls(void **state) {
+    struct attempt attempt = contoso();
+    struct fact fact = demand(FACT_STAGE_STARTTLS, FACT_DEMAND_STARTTLS);
+    struct arena arena;
+    struct verdict v;
+    arena_init(&arena, 1 << 18);
+    attempt.greeting = VIEW("mx.contoso.net ESMTP");
+    verdict_of_fact(&fact, &attempt, false, &arena, &v);
+    assert_int_equal(v.cause, CAUSE_STARTTLS_MISSING);
+    assert_int_equal(v.blame, BLAME_POLICY);
+    attempt.greeting = VIEW("220 *************************");
+    verdict_of_fact(&fact, &attempt, false, &arena, &v);
+    assert_int_equal(v.cause, CAUSE_STARTTLS_STRIPPED);
+    assert_int_equal(v.blame, BLAME_PATH);
+    arena_finish(&arena);
 }
 
 static void test_weak_evidence_says_so(void **state) {
@@ -528,6 +546,7 @@ int main(void) {
         cmocka_unit_test(test_names_and_evidence),
         cmocka_unit_test(test_addresses_without_a_name),
         cmocka_unit_test(test_command_lines_in_advice),
+        cmocka_unit_test(test_masked_greeting_hides_starttls),
         cmocka_unit_test(test_weak_evidence_says_so),
         cmocka_unit_test(test_gateway_with_its_own_lookup),
         cmocka_unit_test(test_masked_greetings),

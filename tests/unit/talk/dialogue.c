@@ -215,7 +215,7 @@ static const struct {
     {SECURE("S: 250-mx\nS: 250 AUTH PLAIN\nC: AUTH PLAIN " PLAIN "\nS: 334 more\nC: " PLAIN
             "\nS: 334 still more\nC: \\*\nS: 501 5.0.0 as you wish\n"),
      FACT_KIND_REPLY, 0, 501},
-    {SECURE("S: 250-mx\nS: 250 AUTH GSSAPI\n"), FACT_KIND_DEMAND, FACT_DEMAND_AUTH, 0},
+    {SECURE("S: 250-mx\nS: 250 AUTH GSSAPI\n"), FACT_KIND_DEMAND, FACT_DEMAND_AUTH_MECHANISM, 0},
     {SECURE("S: 250 mx\n"), FACT_KIND_DEMAND, FACT_DEMAND_AUTH, 0},
     {SECURE("S: 250-mx\nS: 250 AUTH PLAIN\nC: AUTH PLAIN " PLAIN "\nS: (close)\n"),
      FACT_KIND_CLOSED, 0, 0},
