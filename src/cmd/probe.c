@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // postrider probe: tests the road to a target and explains what it finds.
+#include "cmd/probe.h"
 #include "cmd/cmd.h"
 
 #include "base/log.h"
 #include "base/units.h"
-#include "probe/probe.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 static const char help[] =
-    "usage: postrider probe [OPTIONS] TARGET\n\n"
+    "usage: postrider probe [OPTIONS] TARGET...\n\n"
     "Why can mail not be delivered there? Tests the road stage by stage, names the cause and what "
     "to do.\n"
     "Leaves no mail behind. TARGET is a domain, a mail address (then MAIL and RCPT are said, and\n"
@@ -34,22 +34,24 @@ static const char help[] =
     "                      decide something about a fault\n"
     "      --control HOST:PORT[,...]  up to three hosts that take mail: called, and no more, when\n"
     "                      nobody answers, to tell their fault from ours\n"
+    "      --file LIST         targets from a file, one a line; - is standard input\n"
+    "      --concurrency N     so many targets at the same time; 20 unless given\n"
+    "      --baseline FILE     keeps what a target looks like; later runs say what has changed\n"
     "      --json          for programs (docs/json.md)\n"
     "Exit status: 0 nothing wrong, 1 a fault was found, 2 wrong use\n";
 
 struct arguments {
     const char *config, *from, *helo, *sender, *port, *tls, *ca, *resolver, *timeout, *controls,
-        *rcpt;
+        *rcpt, *file, *concurrency, *baseline;
     bool is_json, is_deep, wants_help;
 };
 
 struct run {
     const struct arguments *arguments;
-    struct probe_options options;
+    struct probe_call call;
     struct address resolver; // NONE: as configured
-    const char *text;        // of the target
-    struct probe_target target;
-    struct probe_result result;
+    struct probe_list list;
+    struct probe_totals totals;
     struct arena arena;
     struct error error; // why nothing was probed
     bool is_done;
@@ -60,9 +62,9 @@ static bool read_sources(struct run *run) {
     struct view rest = view_of(run->arguments->from), part;
     size_t n = 0;
     while (rest.len && view_split(&rest, ',', &part)) {
-        struct address *source = &run->options.sources[n];
+        struct address *source = &run->call.options.sources[n];
         if (n == PROBE_SOURCES_MAX || !address_parse(view_trim(part), source) ||
-            (n == 1 && source->family == run->options.sources[0].family))
+            (n == 1 && source->family == run->call.options.sources[0].family))
             return error_set(&run->error, "--from takes an address, or one of each family: \"%s\"",
                              run->arguments->from);
         n++;
@@ -73,10 +75,10 @@ static bool read_sources(struct run *run) {
 static bool read_demand(struct run *run) {
     if (!run->arguments->tls)
         return true;
-    run->options.has_tls = true;
+    run->call.options.has_tls = true;
     for (enum config_tls tls = CONFIG_TLS_NONE; tls <= CONFIG_TLS_DOMAIN; tls++)
         if (view_equals(config_tls_word(tls), view_of(run->arguments->tls))) {
-            run->options.tls_demand = tls;
+            run->call.options.tls_demand = tls;
             return true;
         }
     return error_set(&run->error,
@@ -88,14 +90,15 @@ static bool read_numbers(struct run *run) {
     enum { TIMEOUT_MS = 30 * 1000, TIMEOUT_MS_MIN = 100, TIMEOUT_MS_MAX = 3600 * 1000 };
     const struct arguments *arguments = run->arguments;
     uint64_t port = 0;
-    run->options.timeout_ms = TIMEOUT_MS;
+    run->call.options.timeout_ms = TIMEOUT_MS;
     if (arguments->port &&
         (!view_to_u64(view_of(arguments->port), &port) || port == 0 || port > UINT16_MAX))
         return error_set(&run->error, "--port is 1 to 65535, not \"%s\"", arguments->port);
-    run->options.port = (uint16_t)port;
+    run->call.options.port = (uint16_t)port;
     if (arguments->timeout &&
-        (!units_parse_duration(view_of(arguments->timeout), &run->options.timeout_ms) ||
-         run->options.timeout_ms < TIMEOUT_MS_MIN || run->options.timeout_ms > TIMEOUT_MS_MAX))
+        (!units_parse_duration(view_of(arguments->timeout), &run->call.options.timeout_ms) ||
+         run->call.options.timeout_ms < TIMEOUT_MS_MIN ||
+         run->call.options.timeout_ms > TIMEOUT_MS_MAX))
         return error_set(&run->error,
                          "--timeout is a time from 100ms to 1h such as 10s, not \"%s\"",
                          arguments->timeout);
@@ -118,8 +121,8 @@ static bool read_words(struct run *run) {
         return error_set(&run->error, "--helo is a host name or an address in brackets");
     if (arguments->sender && (sender.len > SENDER_BYTES_MAX || !is_word(sender.ptr)))
         return error_set(&run->error, "--sender is a mail address without <>, or empty");
-    run->options.helo = helo;
-    run->options.sender = sender;
+    run->call.options.helo = helo;
+    run->call.options.sender = sender;
     struct view resolver = view_of(arguments->resolver);
     if (!arguments->resolver)
         return true;
@@ -132,10 +135,10 @@ static bool read_words(struct run *run) {
 }
 
 static bool read_control(struct run *run, struct view text) {
-    struct config_smart_host *control = &run->options.controls[run->options.n_controls];
+    struct config_smart_host *control = &run->call.options.controls[run->call.options.n_controls];
     size_t colon = view_find_last_char(text, ':');
     uint64_t port = 0;
-    if (run->options.n_controls == PROBE_CONTROLS_MAX)
+    if (run->call.options.n_controls == PROBE_CONTROLS_MAX)
         return error_set(&run->error, "--control takes at most %d hosts", PROBE_CONTROLS_MAX);
     *control = (struct config_smart_host){0};
     if (address_parse_port(text, &control->address)) {
@@ -144,14 +147,14 @@ static bool read_control(struct run *run, struct view text) {
         control->port = (uint16_t)port;
         control->name = arena_copy(&run->arena, view_take(text, colon)).ptr;
     }
-    run->options.n_controls++;
+    run->call.options.n_controls++;
     return control->port > 0 ||
            error_set(&run->error, "--control takes HOST:PORT, not \"%.*s\"", VIEW_ARG(text));
 }
 
 static bool read_controls(struct run *run) {
     struct view rest = view_of(run->arguments->controls), part;
-    run->options.is_deep = run->arguments->is_deep;
+    run->call.options.is_deep = run->arguments->is_deep;
     while (rest.len && view_split(&rest, ',', &part))
         if (!read_control(run, view_trim(part)))
             return false;
@@ -161,40 +164,40 @@ static bool read_controls(struct run *run) {
 static bool read_config(struct run *run) {
     struct buffer problems;
     buffer_init(&problems, 64 << 10);
-    run->options.config = config_load(run->arguments->config, &problems);
-    if (!run->options.config)
+    run->call.options.config = config_load(run->arguments->config, &problems);
+    if (!run->call.options.config)
         error_set(&run->error, "%s", buffer_string(&problems));
     else if (run->arguments->config && !run->arguments->sender)
-        run->options.sender = view_of(run->options.config->postmaster);
+        run->call.options.sender = view_of(run->call.options.config->postmaster);
     buffer_finish(&problems);
-    return run->options.config != NULL;
+    return run->call.options.config != NULL;
 }
 
-// A recipient beside the target; its domain does not decide the way.
-static bool read_recipient(struct run *run) {
-    struct probe_target other;
-    struct view text = view_of(run->arguments->rcpt);
-    if (!run->arguments->rcpt)
-        return true;
-    if (view_find_char(text, '@') == text.len ||
-        !probe_target_parse(text, run->options.config, &run->arena, &other, &run->error) ||
-        other.kind != PROBE_ADDRESS)
-        return error_set(&run->error, "--rcpt is a mail address, not \"%s\"", run->arguments->rcpt);
-    run->target.recipient = other.recipient;
-    return true;
+static bool read_list(struct run *run) {
+    const struct arguments *arguments = run->arguments;
+    uint64_t concurrency = PROBE_CONCURRENCY;
+    run->call.is_json = arguments->is_json;
+    run->call.rcpt = view_of(arguments->rcpt);
+    if (arguments->concurrency && (!view_to_u64(view_of(arguments->concurrency), &concurrency) ||
+                                   concurrency == 0 || concurrency > PROBE_CONCURRENCY_MAX))
+        return error_set(&run->error, "--concurrency is 1 to %d, not \"%s\"", PROBE_CONCURRENCY_MAX,
+                         arguments->concurrency);
+    run->call.concurrency = (unsigned)concurrency;
+    if (arguments->file && !probe_list_read(&run->list, arguments->file, &run->error))
+        return false;
+    if (arguments->baseline)
+        run->call.baseline = probe_baseline_load(arguments->baseline, &run->error);
+    return !arguments->baseline || run->call.baseline;
 }
 
 static bool read_arguments(struct run *run) {
     return read_sources(run) && read_demand(run) && read_numbers(run) && read_words(run) &&
-           read_controls(run) && read_config(run) &&
-           probe_target_parse(view_of(run->text), run->options.config, &run->arena, &run->target,
-                              &run->error) &&
-           read_recipient(run);
+           read_controls(run) && read_config(run) && read_list(run);
 }
 
 // --- The run ----------------------------------------------------------------------------------
 static struct dns_resolver *create_resolver(struct run *run) {
-    const struct config *config = run->options.config;
+    const struct config *config = run->call.options.config;
     struct dns_options options = {.servers = config->resolver_servers,
                                   .n_servers = config->n_resolver_servers,
                                   .trust_anchor = config->trust_anchor};
@@ -205,22 +208,99 @@ static struct dns_resolver *create_resolver(struct run *run) {
     return dns_resolver_create(&options, &run->error);
 }
 
+// A recipient beside the target; its domain does not decide the way.
+static bool add_recipient(struct probe_one *one) {
+    const struct config *config = one->call->options.config;
+    struct view rcpt = one->call->rcpt;
+    struct probe_target other;
+    if (rcpt.len == 0)
+        return true;
+    if (view_find_char(rcpt, '@') == rcpt.len ||
+        !probe_target_parse(rcpt, config, &one->arena, &other, &one->error) ||
+        other.kind != PROBE_ADDRESS)
+        return error_set(&one->error, "--rcpt is a mail address, not \"%.*s\"", VIEW_ARG(rcpt));
+    one->target.recipient = other.recipient;
+    return true;
+}
+
+void probe_one_run(struct probe_one *one) {
+    const struct probe_options *options = &one->call->options;
+    arena_init(&one->arena, PROBE_ARENA_BYTES_MAX);
+    if (!probe_target_parse(view_of(one->text), options->config, &one->arena, &one->target,
+                            &one->error) ||
+        !add_recipient(one))
+        return;
+    probe_run(options, &one->target, &one->arena, &one->result);
+    one->is_done = true;
+    if (one->call->baseline)
+        probe_baseline_use(one->call, one);
+}
+
+void probe_one_finish(struct probe_one *one) {
+    if (one->is_done)
+        probe_result_finish(&one->result);
+    arena_finish(&one->arena);
+}
+
+void probe_paint_init(struct probe_paint *paint) {
+    *paint = (struct probe_paint){.of_state = {cmd_colour(CMD_GREEN), cmd_colour(CMD_YELLOW),
+                                               cmd_colour(CMD_RED), cmd_colour(CMD_DIM)},
+                                  .bold = cmd_colour(CMD_BOLD),
+                                  .plain = cmd_colour(CMD_PLAIN)};
+}
+
+static void print_result(const struct probe_one *one) {
+    struct buffer out;
+    struct json_writer json;
+    struct probe_paint paint;
+    buffer_init(&out, 1 << 20);
+    probe_paint_init(&paint);
+    if (one->call->is_json) {
+        json_begin(&json, &out);
+        probe_write_json(&one->result, &json);
+        buffer_append_char(&out, '\n');
+    } else {
+        probe_write_text(&one->result, &paint, &out);
+    }
+    fwrite(out.ptr, 1, out.len, stdout);
+    buffer_finish(&out);
+}
+
+static void run_single(struct run *run) {
+    struct probe_one *one = mem_alloc_zero(sizeof(*one));
+    one->call = &run->call;
+    one->text = run->list.texts[0];
+    probe_one_run(one);
+    if (one->is_done) {
+        print_result(one);
+        run->totals.n_fault = probe_found_fault(&one->result);
+    } else {
+        fprintf(stderr, "postrider probe: %s\n", one->error.text);
+        run->totals.n_wrong = 1;
+    }
+    probe_one_finish(one);
+    free(one);
+}
+
 static void probe(void *arg) {
     struct run *run = arg;
-    run->options.resolver = create_resolver(run);
-    if (!run->options.resolver)
+    run->call.options.resolver = create_resolver(run);
+    if (!run->call.options.resolver)
         return;
-    probe_run(&run->options, &run->target, &run->arena, &run->result);
-    dns_resolver_destroy(run->options.resolver);
+    if (run->list.n == 1 && !run->arguments->file)
+        run_single(run);
+    else
+        probe_many_run(&run->call, &run->list, &run->totals);
+    dns_resolver_destroy(run->call.options.resolver);
     run->is_done = true;
 }
 
 static bool run_loop(struct run *run) {
     const struct io_loop_options loop_options = {.name = "probe"};
     const char *ca = run->arguments->ca;
-    struct tls_context_options tls = {.ca_file = ca ? ca : run->options.config->tls_ca_file};
-    run->options.tls = tls_context_create(&tls, &run->error);
-    if (!run->options.tls)
+    struct tls_context_options tls = {.ca_file = ca ? ca : run->call.options.config->tls_ca_file};
+    run->call.options.tls = tls_context_create(&tls, &run->error);
+    if (!run->call.options.tls)
         return false;
     struct io_loop *loop = io_loop_create(&loop_options, &run->error);
     if (loop) {
@@ -228,42 +308,25 @@ static bool run_loop(struct run *run) {
         io_loop_run(loop);
         io_loop_destroy(loop);
     }
-    tls_context_unref(run->options.tls);
+    tls_context_unref(run->call.options.tls);
+    if (run->call.has_news &&
+        !probe_baseline_save(run->call.baseline, run->arguments->baseline, &run->error))
+        return false;
     return run->is_done;
 }
 
-static void print_result(const struct run *run) {
-    struct buffer out;
-    buffer_init(&out, 1 << 20);
-    if (run->arguments->is_json) {
-        struct json_writer json;
-        json_begin(&json, &out);
-        probe_write_json(&run->result, &json);
-        buffer_append_char(&out, '\n');
-    } else {
-        const struct probe_paint paint = {.of_state = {cmd_colour(CMD_GREEN),
-                                                       cmd_colour(CMD_YELLOW), cmd_colour(CMD_RED),
-                                                       cmd_colour(CMD_DIM)},
-                                          .bold = cmd_colour(CMD_BOLD),
-                                          .plain = cmd_colour(CMD_PLAIN)};
-        probe_write_text(&run->result, &paint, &out);
-    }
-    fwrite(out.ptr, 1, out.len, stdout);
-    buffer_finish(&out);
-}
-
-static int run_probe(struct run *run) {
+static int run_probe(struct run *run, int n, char **targets) {
     int status = CMD_WRONG_USE;
-    arena_init(&run->arena, PROBE_ARENA_BYTES_MAX);
-    if (read_arguments(run) && run_loop(run)) {
-        print_result(run);
-        status = probe_found_fault(&run->result) ? CMD_FAULT : CMD_WELL;
-    } else {
+    arena_init(&run->arena, 1 << 20);
+    for (int i = 0; i < n; i++)
+        probe_list_add(&run->list, targets[i]);
+    if (read_arguments(run) && run_loop(run))
+        status = run->totals.n_wrong ? CMD_WRONG_USE : run->totals.n_fault ? CMD_FAULT : CMD_WELL;
+    else
         fprintf(stderr, "postrider probe: %s\n", run->error.text);
-    }
-    if (run->is_done)
-        probe_result_finish(&run->result);
-    config_unref(run->options.config);
+    json_decref(run->call.baseline);
+    config_unref(run->call.options.config);
+    probe_list_finish(&run->list);
     arena_finish(&run->arena);
     return status;
 }
@@ -281,16 +344,19 @@ int cmd_probe(int argc, char **argv) {
                                          {"resolver", 0, &arguments.resolver, NULL},
                                          {"timeout", 0, &arguments.timeout, NULL},
                                          {"control", 0, &arguments.controls, NULL},
+                                         {"file", 0, &arguments.file, NULL},
+                                         {"concurrency", 0, &arguments.concurrency, NULL},
+                                         {"baseline", 0, &arguments.baseline, NULL},
                                          {"deep", 0, NULL, &arguments.is_deep},
                                          {"json", 0, NULL, &arguments.is_json},
                                          {"help", 'h', NULL, &arguments.wants_help},
                                          {NULL, 0, NULL, NULL}};
     int n = cmd_parse("probe", argc, argv, options);
-    if (n != 1 || arguments.wants_help) {
+    if (n < 0 || (n == 0 && !arguments.file) || arguments.wants_help) {
         fputs(help, arguments.wants_help ? stdout : stderr);
         return arguments.wants_help ? CMD_WELL : CMD_WRONG_USE;
     }
-    struct run run = {.arguments = &arguments, .text = argv[0]};
+    struct run run = {.arguments = &arguments};
     log_set_level(LOG_LEVEL_ERROR);
-    return run_probe(&run);
+    return run_probe(&run, n, argv);
 }

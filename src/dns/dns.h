@@ -102,7 +102,8 @@ struct dns_server_question {
     io_time deadline;
 };
 struct dns_server_answer {
-    struct fact fact;      // OK, of kind DNS, or SILENT, ERRNO, CLOSED where nothing was said
+    // OK (at least an alias was given), of kind DNS, or SILENT, ERRNO, CLOSED: nothing was said.
+    struct fact fact;
     bool is_authoritative; // AA
     bool is_referral;      // no answer but the names of other servers, in `names`
     bool was_truncated;    // over UDP; asked again over TCP

@@ -131,7 +131,28 @@ static int compare_mx(const void *a, const void *b) {
     return view_compare(one->name, two->name);
 }
 
+// The alias of `name` in the answer; NULL: there is none.
+static const ldns_rdf *alias_of(const ldns_rr_list *answers, const ldns_rdf *name) {
+    for (size_t i = 0; i < ldns_rr_list_rr_count(answers); i++) {
+        const ldns_rr *rr = ldns_rr_list_rr(answers, i);
+        if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_CNAME &&
+            ldns_dname_compare(ldns_rr_owner(rr), name) == 0)
+            return ldns_rr_rdf(rr, 0);
+    }
+    return NULL;
+}
+
+// Aliases that lead back to themselves (RFC 1034 3.6.2).
+static bool has_loop(const ldns_pkt *packet) {
+    const ldns_rdf *name = ldns_rr_owner(ldns_rr_list_rr(ldns_pkt_question(packet), 0));
+    for (int hop = 0; name && hop < DNS_CHAIN_MAX; hop++)
+        name = alias_of(ldns_pkt_answer(packet), name);
+    return name != NULL;
+}
+
 static enum fact_dns status_of(const ldns_pkt *packet, bool has_records) {
+    if (has_records && has_loop(packet))
+        return FACT_DNS_LOOP;
     switch (ldns_pkt_get_rcode(packet)) {
     case LDNS_RCODE_NOERROR: return has_records ? FACT_DNS_OK : FACT_DNS_NODATA;
     case LDNS_RCODE_NXDOMAIN: return FACT_DNS_NXDOMAIN;

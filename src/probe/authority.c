@@ -56,7 +56,11 @@ static bool says(const struct dns_server_answer *answer, enum fact_dns status) {
 static bool is_well(const struct dns_server_answer *answer) {
     return answer->is_authoritative &&
            (fact_is_ok(&answer->fact) || says(answer, FACT_DNS_NODATA) ||
-            says(answer, FACT_DNS_NXDOMAIN));
+            says(answer, FACT_DNS_NXDOMAIN) || says(answer, FACT_DNS_LOOP));
+}
+
+static bool has_records(const struct dns_server_answer *answer) {
+    return fact_is_ok(&answer->fact) && answer->n_records + answer->n_addresses > 0;
 }
 
 // --- Who speaks for the domain ----------------------------------------------------------------
@@ -247,8 +251,15 @@ static void compare_servers(struct zone *zone, const struct counts *counts) {
                    "none of %zu name servers of %.*s answers within %d s", n, VIEW_ARG(zone->name),
                    QUESTION_MS / 1000);
     probe_sign_set(probe, SIGN_AUTHORITIES_WELL,
-                   counts->n_well == n && !counts->other && fact_is_ok(&counts->first->told.fact),
+                   counts->n_well == n && !counts->other && has_records(&counts->first->told),
                    "all %zu name servers of %.*s give the same answer", n, VIEW_ARG(zone->name));
+}
+
+static void look_for_loop(struct zone *zone, const struct counts *counts) {
+    if (counts->first)
+        probe_sign_set(zone->probe, SIGN_ALIAS_LOOP, says(&counts->first->told, FACT_DNS_LOOP),
+                       "%.*s answers for %.*s with aliases that lead back to themselves",
+                       VIEW_ARG(counts->first->name), VIEW_ARG(zone->domain));
 }
 
 // What the cache holds against what the zone says now.
@@ -316,4 +327,5 @@ void probe_try_authorities(struct probe *probe) {
     struct counts counts = count(zone);
     compare_servers(zone, &counts);
     compare_cache(zone, &counts);
+    look_for_loop(zone, &counts);
 }

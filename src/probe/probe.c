@@ -221,6 +221,7 @@ void probe_run(const struct probe_options *options, const struct probe_target *t
     probe_experiment(probe);
     probe_reason(probe);
     settle_steps(probe);
+    probe_collect_facts(probe);
     result->elapsed_ms = io_now() - probe->began;
     result->route = probe->route;
     free(probe);

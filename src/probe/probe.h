@@ -72,6 +72,19 @@ struct probe_step {
     struct view words; // what was seen, for people
 };
 
+// What may be compared with another day: "hosts", "greeting", "ehlo", "ehlo-tls", "tls",
+// "certificate", "cause". Where something was not reached there is none.
+struct probe_fact {
+    const char *name; // static
+    struct view value;
+};
+enum { PROBE_FACTS_MAX = 8 };
+// A fact that is not what it was; empty: there was none, there is none.
+struct probe_change {
+    struct view name, before, now;
+};
+enum { PROBE_CHANGES_MAX = 2 * PROBE_FACTS_MAX };
+
 struct probe_result {
     const struct probe_target *target;
     struct probe_step *steps;
@@ -81,6 +94,12 @@ struct probe_result {
     struct attempt attempt; // the conversation that decided
     struct route *route;    // whose names the result points to
     struct verdict verdict;
+    struct probe_fact facts[PROBE_FACTS_MAX];
+    size_t n_facts;
+    // Set by the caller that knows of another day.
+    struct probe_change changes[PROBE_CHANGES_MAX];
+    size_t n_changes;
+    struct view since; // RFC 3339
 };
 
 // What `result` points to lives in `arena` and until probe_result_finish.
@@ -101,6 +120,9 @@ struct probe_paint {
     const char *of_state[PROBE_NOT_REACHED + 1];
     const char *bold, *plain;
 };
+// One line, for lists.
+void probe_write_line(const struct probe_result *result, const struct probe_paint *paint,
+                      struct buffer *out);
 void probe_write_text(const struct probe_result *result, const struct probe_paint *paint,
                       struct buffer *out);
 

@@ -149,6 +149,9 @@ IO_WAITS void probe_try_helo(struct probe *probe);
 // --- authority.c --------------------------------------------------------------------------------
 IO_WAITS void probe_try_authorities(struct probe *probe);
 
+// --- facts.c ------------------------------------------------------------------------------------
+void probe_collect_facts(struct probe *probe);
+
 // --- ours.c -----------------------------------------------------------------------------------
 void probe_look_at_machine(struct probe *probe);
 // PTR and forward name of the address that we call from, looked up at the same time as the session;

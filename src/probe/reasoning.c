@@ -338,11 +338,49 @@ static void read_chain(struct probe *probe) {
                    tls->n_chain == 1 ? "" : "s", tls->issuer);
 }
 
+// Steps of the road that waited for a word of the server.
+static bool is_reply(const struct probe_step *step) {
+    return !step->is_beside && fact_is_ok(&step->fact) && step->fact.reply_code > 0;
+}
+
+// Replies that all come late by about the same time are held back on purpose; a late greeting alone
+// is what servers do while they look up our address (RFC 5321 4.5.3.2 allows both).
+static void read_times(struct probe *probe) {
+    enum { LATE_MS = 1000, GREETING_LATE_MS = 3000, REPLIES_MIN = 3 };
+    const struct probe_result *result = probe->result;
+    int64_t least_ms = INT64_MAX, most_ms = 0, greeting_ms = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < result->n_steps; i++) {
+        const struct probe_step *step = &result->steps[i];
+        bool is_greeting = step->fact.stage == FACT_STAGE_GREETING;
+        if (!is_reply(step))
+            continue;
+        greeting_ms = is_greeting ? step->fact.elapsed_ms : greeting_ms;
+        if (is_greeting)
+            continue;
+        least_ms = int64_min(least_ms, step->fact.elapsed_ms);
+        most_ms = int64_max(most_ms, step->fact.elapsed_ms);
+        n++;
+    }
+    bool is_late = n + (greeting_ms > 0) >= REPLIES_MIN && n > 0 && least_ms >= LATE_MS &&
+                   least_ms * 1000 >= 10 * probe->session->way->rtt_us && most_ms <= 2 * least_ms;
+    probe_sign_set(probe, SIGN_EVERY_REPLY_LATE, is_late,
+                   "each reply took %lld to %lld ms, a round trip %lld ms", (long long)least_ms,
+                   (long long)most_ms, (long long)(probe->session->way->rtt_us / 1000));
+    probe_sign_set(
+        probe, SIGN_GREETING_LATE,
+        !is_late && greeting_ms >= GREETING_LATE_MS && most_ms * 5 < greeting_ms,
+        "the greeting took %lld ms, other replies at most %lld ms: servers wait so while "
+        "they look up the caller",
+        (long long)greeting_ms, (long long)most_ms);
+}
+
 static void read_signs(struct probe *probe) {
     const struct probe_session *session = probe->session;
     if (!session)
         return;
     read_banner(probe);
+    read_times(probe);
     read_chain(probe);
     if (session->has_before)
         probe_sign_set(probe, SIGN_EHLO_MASKED, session->before.n_masked > 0,
@@ -365,6 +403,7 @@ static void warn_of_signs(struct probe *probe) {
                 {SIGN_CACHE_DIFFERS, CAUSE_DNS_STALE},
                 {SIGN_OLD_TLS_ALLOWED, CAUSE_TLS_OUTDATED},
                 {SIGN_EVERY_REPLY_LATE, CAUSE_TARPIT},
+                {SIGN_GREETING_LATE, CAUSE_TARPIT},
                 {SIGN_PTR_WRONG, CAUSE_PTR_MISSING},
                 {SIGN_DISK_LOW, CAUSE_LOCAL_DISK},
                 {SIGN_CLOCK_WRONG, CAUSE_LOCAL_CLOCK}};

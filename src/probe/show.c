@@ -58,6 +58,20 @@ static void put_letter(struct json_writer *json, const struct verdict *verdict) 
     buffer_finish(&letter);
 }
 
+static void put_changes(struct json_writer *json, const struct probe_result *result) {
+    json_put_string(json, "since", result->since);
+    json_key(json, "changes");
+    json_array_begin(json);
+    for (size_t i = 0; i < result->n_changes; i++) {
+        json_object_begin(json);
+        json_put_string(json, "what", result->changes[i].name);
+        json_put_string(json, "before", result->changes[i].before);
+        json_put_string(json, "now", result->changes[i].now);
+        json_object_end(json);
+    }
+    json_array_end(json);
+}
+
 void probe_write_json(const struct probe_result *result, struct json_writer *json) {
     json_object_begin(json);
     json_put_string(json, "target", result->target->text);
@@ -71,6 +85,7 @@ void probe_write_json(const struct probe_result *result, struct json_writer *jso
     for (size_t i = 0; i < result->n_steps; i++)
         put_step(json, &result->steps[i], &result->attempt);
     json_array_end(json);
+    put_changes(json, result);
     put_letter(json, &result->verdict);
     json_object_end(json);
 }
@@ -166,6 +181,45 @@ static void put_fault(const struct probe_result *result, const struct probe_pain
     buffer_finish(&letter);
 }
 
+static void put_changes_text(const struct probe_result *result, const struct probe_paint *paint,
+                             struct buffer *out) {
+    if (result->since.len == 0)
+        return;
+    buffer_printf(out, "%s%s since %.*s%s\n", paint->bold,
+                  result->n_changes ? "Changed" : "Nothing has changed", VIEW_ARG(result->since),
+                  paint->plain);
+    for (size_t i = 0; i < result->n_changes; i++) {
+        const struct probe_change *change = &result->changes[i];
+        buffer_printf(out, "  %-12.*s ", VIEW_ARG(change->name));
+        put_plain(out, change->before.len ? change->before : VIEW("(none)"));
+        buffer_printf(out, "\n  %-9s -> ", "");
+        put_plain(out, change->now.len ? change->now : VIEW("(none)"));
+        buffer_append_char(out, '\n');
+    }
+    buffer_append_char(out, '\n');
+}
+
+void probe_write_line(const struct probe_result *result, const struct probe_paint *paint,
+                      struct buffer *out) {
+    const struct verdict *verdict = &result->verdict;
+    bool has_warning = verdict->n_warnings > 0 || result->n_changes > 0;
+    enum probe_state state = probe_found_fault(result) ? PROBE_FAULT
+                             : has_warning             ? PROBE_WARNING
+                                                       : PROBE_WELL;
+    buffer_printf(out, "%s%-7.*s%s %6lld ms  %-30.*s ", paint->of_state[state],
+                  VIEW_ARG(probe_state_word(state)), paint->plain, (long long)result->elapsed_ms,
+                  VIEW_ARG(result->target->text));
+    if (state == PROBE_FAULT)
+        buffer_printf(out, "%.*s %.*s: ", VIEW_ARG(verdict->code),
+                      VIEW_ARG(cause_info(verdict->cause)->id));
+    put_plain(out, verdict->summary);
+    for (size_t i = 0; i < verdict->n_warnings && state != PROBE_FAULT; i++)
+        buffer_printf(out, " [%.*s]", VIEW_ARG(cause_info(verdict->warnings[i].cause)->id));
+    for (size_t i = 0; i < result->n_changes; i++)
+        buffer_printf(out, " [changed: %.*s]", VIEW_ARG(result->changes[i].name));
+    buffer_append_char(out, '\n');
+}
+
 void probe_write_text(const struct probe_result *result, const struct probe_paint *paint,
                       struct buffer *out) {
     buffer_printf(out, "%sThe road to %.*s%s\n\n", paint->bold, VIEW_ARG(result->target->text),
@@ -175,6 +229,7 @@ void probe_write_text(const struct probe_result *result, const struct probe_pain
     put_rest_of_road(result, paint, out);
     buffer_printf(out, "    %u round trips, %lld ms\n\n", result->n_round_trips,
                   (long long)result->elapsed_ms);
+    put_changes_text(result, paint, out);
     if (probe_found_fault(result))
         put_fault(result, paint, out);
     else

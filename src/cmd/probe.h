@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shared by the files of `postrider probe`.
+//
+//   probe.c           options, one target
+//   probe_many.c      many targets at the same time
+//   probe_baseline.c  what another day showed
+#ifndef CMD_PROBE_H
+#define CMD_PROBE_H
+
+#include "probe/probe.h"
+
+#include <jansson.h>
+
+enum { PROBE_CONCURRENCY = 20, PROBE_CONCURRENCY_MAX = 1000 };
+
+// What the other side of a run shares: options, loop, resolver.
+struct probe_call {
+    struct probe_options options;
+    struct view rcpt; // of --rcpt; empty: none
+    bool is_json;
+    unsigned concurrency;
+    json_t *baseline; // NULL: none
+    bool has_news;    // for the baseline's file
+};
+
+// One target, from its words to its answer.
+struct probe_one {
+    struct probe_call *call;
+    const char *text;
+    struct arena arena;
+    struct probe_target target;
+    struct probe_result result;
+    struct error error; // why there is no result
+    bool is_done;
+};
+IO_WAITS void probe_one_run(struct probe_one *one);
+void probe_one_finish(struct probe_one *one);
+void probe_paint_init(struct probe_paint *paint);
+
+struct probe_list {
+    char **texts;
+    size_t n, size;
+};
+// Lines of a file ("-": standard input); empty ones and those that begin with "#" are left out.
+bool probe_list_read(struct probe_list *list, const char *path, struct error *error);
+void probe_list_add(struct probe_list *list, const char *text);
+void probe_list_finish(struct probe_list *list);
+
+struct probe_totals {
+    size_t n_well, n_fault, n_wrong;
+};
+// Prints each answer when it is there, and the totals for people. Runs in a fiber.
+IO_WAITS void probe_many_run(struct probe_call *call, const struct probe_list *list,
+                             struct probe_totals *totals);
+
+// The file, or an empty baseline where there is none yet. NULL: it cannot be read.
+json_t *probe_baseline_load(const char *path, struct error *error);
+// Puts what has changed into the result, or the facts of a new target into the baseline.
+void probe_baseline_use(struct probe_call *call, struct probe_one *one);
+bool probe_baseline_save(const json_t *baseline, const char *path, struct error *error);
+
+#endif

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// What signs make of a fact: proved, supported, excluded. One row a case, as a person would tell
+// it.
+#include "probe/probe_internal.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+// cmocka needs those before it.
+#include <cmocka.h>
+
+#define YES ANSWER_YES
+#define NO ANSWER_NO
+
+enum { SIGNS_MAX = 4 };
+
+struct seen {
+    enum sign sign;
+    enum answer answer;
+};
+
+#define S(stage) FACT_STAGE_##stage
+#define K(kind) FACT_KIND_##kind
+
+static const struct {
+    enum fact_stage stage;
+    enum fact_kind kind;
+    int sys_errno, detail;
+    struct seen seen[SIGNS_MAX];
+    enum cause cause;
+    enum cause candidate; // that must stand first; NONE: not looked at
+} cases[] = {
+    {S(CONNECT), K(SILENT), 0, 0, {{0}}, CAUSE_CONN_TIMEOUT, CAUSE_NONE},
+    {S(CONNECT), K(SILENT), 0, 0, {{SIGN_CONTROLS_FAIL, YES}}, CAUSE_EGRESS_BLOCKED, CAUSE_NONE},
+    // One that can be called is enough against it.
+    {S(CONNECT),
+     K(SILENT),
+     0,
+     0,
+     {{SIGN_CONTROLS_FAIL, YES}, {SIGN_CONTROL_CONNECTS, YES}},
+     CAUSE_CONN_TIMEOUT,
+     CAUSE_NONE},
+    {S(CONNECT),
+     K(SILENT),
+     0,
+     0,
+     {{SIGN_OTHER_PORT_ANSWERS, YES}, {SIGN_CONTROL_CONNECTS, YES}},
+     CAUSE_PORT_FILTERED,
+     CAUSE_NONE},
+    {S(CONNECT),
+     K(SILENT),
+     0,
+     0,
+     {{SIGN_OTHER_PORT_ANSWERS, YES}},
+     CAUSE_CONN_TIMEOUT,
+     CAUSE_PORT_FILTERED},
+    {S(CONNECT),
+     K(ERRNO),
+     ECONNREFUSED,
+     0,
+     {{SIGN_OTHER_SOURCE_WELL, YES}, {SIGN_CONTROL_CONNECTS, YES}},
+     CAUSE_ACL_BY_SOURCE,
+     CAUSE_NONE},
+    {S(CONNECT), K(SILENT), 0, 0, {{SIGN_CACHE_DIFFERS, YES}}, CAUSE_DNS_STALE, CAUSE_NONE},
+    {S(STARTTLS),
+     K(DEMAND),
+     0,
+     FACT_DEMAND_STARTTLS,
+     {{SIGN_STARTTLS_HIDDEN, YES}},
+     CAUSE_STARTTLS_STRIPPED,
+     CAUSE_NONE},
+    {S(STARTTLS),
+     K(DEMAND),
+     0,
+     FACT_DEMAND_STARTTLS,
+     {{SIGN_STARTTLS_UNKNOWN, YES}, {SIGN_STARTTLS_HIDDEN, NO}},
+     CAUSE_STARTTLS_MISSING,
+     CAUSE_NONE},
+    {S(TLS), K(SILENT), 0, 0, {{SIGN_SMALL_SEGMENTS_WELL, YES}}, CAUSE_PMTU_BLACKHOLE, CAUSE_NONE},
+    {S(TLS), K(SILENT), 0, 0, {{SIGN_SMALL_SEGMENTS_FAIL, YES}}, CAUSE_SILENT_TLS, CAUSE_NONE},
+    // It comes and goes: segments of another size did not mend it.
+    {S(TLS),
+     K(SILENT),
+     0,
+     0,
+     {{SIGN_SMALL_SEGMENTS_WELL, YES}, {SIGN_AGAIN_WELL, YES}},
+     CAUSE_SILENT_TLS,
+     CAUSE_NONE},
+    {S(TLS), K(CLOSED), 0, 0, {{SIGN_OLD_TLS_WORKS, YES}}, CAUSE_TLS_VERSION, CAUSE_NONE},
+    {S(TLS),
+     K(CLOSED),
+     0,
+     0,
+     {{SIGN_OLD_TLS_WORKS, YES}, {SIGN_MODERN_TLS_WORKS, YES}},
+     CAUSE_CLOSED_TLS,
+     CAUSE_NONE},
+    {S(TLS),
+     K(CLOSED),
+     0,
+     0,
+     {{SIGN_MODERN_TLS_WORKS, YES}, {SIGN_TLS12_WORKS, YES}, {SIGN_TLS13_FAILS, YES}},
+     CAUSE_TLS_HELLO_SIZE,
+     CAUSE_NONE},
+    {S(RCPT), K(SILENT), 0, 0, {{SIGN_LOCK_STEP_WELL, YES}}, CAUSE_PIPELINE_BREAK, CAUSE_NONE},
+    {S(EHLO), K(CLOSED), 0, 0, {{SIGN_OTHER_HELO_WELL, YES}}, CAUSE_EHLO_NAME_REJECTED, CAUSE_NONE},
+    {S(EHLO),
+     K(CLOSED),
+     0,
+     0,
+     {{SIGN_HELO_WELL, YES}},
+     CAUSE_CLOSED_EHLO,
+     CAUSE_INSPECTING_FIREWALL},
+    {S(GREETING),
+     K(SILENT),
+     0,
+     0,
+     {{SIGN_PTR_WRONG, YES}},
+     CAUSE_GREETING_TIMEOUT,
+     CAUSE_PTR_MISSING},
+    {S(DNS),
+     K(DNS),
+     0,
+     FACT_DNS_SERVFAIL,
+     {{SIGN_UNCHECKED_ANSWER, YES}},
+     CAUSE_DNSSEC_BOGUS,
+     CAUSE_NONE},
+    {S(DNS),
+     K(DNS),
+     0,
+     FACT_DNS_SERVFAIL,
+     {{SIGN_AUTHORITIES_WELL, YES}},
+     CAUSE_LOCAL_RESOLVER,
+     CAUSE_NONE},
+    {S(DNS), K(DNS), 0, FACT_DNS_SERVFAIL, {{SIGN_ALIAS_LOOP, YES}}, CAUSE_DNS_LOOP, CAUSE_NONE},
+    {S(DNS),
+     K(DNS),
+     0,
+     FACT_DNS_SERVFAIL,
+     {{SIGN_AUTHORITIES_LAME, YES}},
+     CAUSE_DNS_SERVFAIL,
+     CAUSE_NONE},
+    {S(DNS),
+     K(DNS),
+     0,
+     FACT_DNS_NXDOMAIN,
+     {{SIGN_CACHE_DIFFERS, YES}},
+     CAUSE_DNS_STALE,
+     CAUSE_NONE},
+    {S(DNS),
+     K(DNS),
+     0,
+     FACT_DNS_NXDOMAIN,
+     {{SIGN_AUTHORITIES_DISAGREE, YES}},
+     CAUSE_DNS_SPLIT_AUTH,
+     CAUSE_NONE},
+};
+
+struct stage {
+    struct probe probe;
+    struct probe_options options;
+    struct probe_target target;
+    struct probe_result result;
+    struct probe_session session;
+    struct probe_way way;
+    struct route_host host;
+    struct route route;
+    struct arena arena;
+};
+
+static void set_stage(struct stage *stage, size_t i) {
+    struct fact fact = fact_make(cases[i].stage, cases[i].kind);
+    fact.sys_errno = cases[i].sys_errno;
+    fact.detail = cases[i].detail;
+    fact.limit_ms = cases[i].kind == FACT_KIND_SILENT ? 10000 : 0;
+    arena_init(&stage->arena, 1 << 20);
+    stage->host.name = VIEW("mx.example.org");
+    stage->way.host = &stage->host;
+    stage->route.fact = fact_make(FACT_STAGE_ROUTE, FACT_KIND_OK);
+    stage->session.way = &stage->way;
+    stage->session.attempt =
+        (struct attempt){.host = stage->host.name, .domain = VIEW("example.org"), .fact = fact};
+    stage->probe = (struct probe){.options = &stage->options,
+                                  .target = &stage->target,
+                                  .result = &stage->result,
+                                  .arena = &stage->arena,
+                                  .session = &stage->session,
+                                  .route = &stage->route};
+    probe_judge(&stage->probe);
+    for (size_t k = 0; k < SIGNS_MAX && cases[i].seen[k].sign; k++)
+        stage->probe.signs.is[cases[i].seen[k].sign] = cases[i].seen[k].answer;
+    probe_reason(&stage->probe);
+}
+
+static void test_rules(void **state) {
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct stage *stage = calloc(1, sizeof(*stage));
+        assert_non_null(stage);
+        set_stage(stage, i);
+        const struct verdict *verdict = &stage->result.verdict;
+        if (verdict->cause != cases[i].cause)
+            fail_msg("case %zu: %.*s instead of %.*s", i, VIEW_ARG(cause_info(verdict->cause)->id),
+                     VIEW_ARG(cause_info(cases[i].cause)->id));
+        assert_true(verdict->summary.len > 0);
+        assert_true(verdict->confidence > 0 && verdict->confidence <= 1);
+        if (cases[i].candidate != CAUSE_NONE) {
+            assert_true(verdict->n_candidates > 0);
+            assert_int_equal(verdict->candidates[0].cause, cases[i].candidate);
+        }
+        for (size_t k = 0; k < verdict->n_candidates; k++)
+            assert_int_not_equal(verdict->candidates[k].cause, verdict->cause);
+        arena_finish(&stage->arena);
+        free(stage);
+    }
+}
+
+// What was seen stands in the verdict: as evidence where it proves, as a rule-out where it
+// excludes.
+static void test_words(void **state) {
+    struct stage *stage = calloc(1, sizeof(*stage));
+    bool is_evidence = false, is_ruled_out = false;
+    assert_non_null(stage);
+    set_stage(stage, 3);
+    const struct verdict *verdict = &stage->result.verdict;
+    for (size_t i = 0; i < verdict->n_evidence; i++)
+        is_evidence |= view_find(verdict->evidence[i], VIEW("another port")) < 50;
+    for (size_t i = 0; i < verdict->n_ruled_out; i++)
+        is_ruled_out |= view_find(verdict->ruled_out[i], VIEW("accepts our call")) < 200;
+    assert_true(is_evidence);
+    assert_true(is_ruled_out);
+    arena_finish(&stage->arena);
+    free(stage);
+}
+
+static void test_every_sign_has_words(void **state) {
+    for (enum sign sign = SIGN_NONE + 1; sign < SIGN_COUNT; sign++)
+        assert_true(probe_sign_words(sign)[0] != '\0');
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_rules), cmocka_unit_test(test_words),
+                                       cmocka_unit_test(test_every_sign_has_words)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
