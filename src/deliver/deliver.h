@@ -27,8 +27,9 @@ struct deliver_item {
     struct fact *results;
     char **result_texts; // copies of the facts' texts (malloc); freed with the item
     struct view host;    // the server that the results come from: a name of the route
-    struct address peer;
-    void *owner; // the maker's
+    struct address peer, source;
+    char greeting[128]; // the first line of the peer's greeting, cut
+    void *owner;        // the maker's
 };
 
 // Dead addresses are remembered for all lanes, and so is which address failed its TLS handshake.

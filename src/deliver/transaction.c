@@ -138,7 +138,11 @@ static void choose_recipients(struct session *session, struct transaction *trans
 bool transaction_begin(struct session *session, struct transaction *transaction,
                        struct deliver_item *item) {
     *transaction = (struct transaction){.item = item, .body = item->body};
+    struct view greeting = talk_greeting_line(session->talk);
     item->host = session->target->host->name;
+    item->source = talk_source(session->talk);
+    view_copy_string(view_take(greeting, sizeof(item->greeting) - 1), item->greeting,
+                     sizeof(item->greeting));
     item->peer = session->target->address;
     choose_recipients(session, transaction);
     if (transaction->n_rcpts == 0)

@@ -111,6 +111,8 @@ void relay_put_failure(const struct relay_record *failure, struct view domain, s
     struct attempt attempt = {.domain = domain,
                               .host = failure->host,
                               .peer = failure->peer,
+                              .source = failure->source,
+                              .greeting = failure->greeting,
                               .at_ms = failure->tried_ms,
                               .fact = failure->fact};
     struct verdict verdict;

@@ -90,8 +90,12 @@ static void fill_recipient(struct relay *relay, const struct relay_notice_source
     struct relay_record record;
     newest_failure(relay, ended, source->entry, &record);
     struct fact fact = told_fact(ended, &record);
-    struct attempt attempt = {
-        .host = record.host, .peer = record.peer, .at_ms = record.tried_ms, .fact = fact};
+    struct attempt attempt = {.host = record.host,
+                              .peer = record.peer,
+                              .source = record.source,
+                              .greeting = record.greeting,
+                              .at_ms = record.tried_ms,
+                              .fact = fact};
     struct verdict verdict;
     verdict_of_fact(&fact, &attempt, ended->ending == RELAY_EXPIRED, arena, &verdict);
     const struct mail_recipient *recipient = &source->envelope->recipients[ended->index];

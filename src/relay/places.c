@@ -58,6 +58,8 @@ void relay_place_failed(struct relay *relay, struct relay_places *places, uint32
         merged.fact = known->record.fact;
         merged.host = known->record.host;
         merged.peer = known->record.peer;
+        merged.source = known->record.source;
+        merged.greeting = known->record.greeting;
         merged.tried_ms = known->record.tried_ms;
     }
     struct relay_place *place = place_set(places, handle, &merged);

@@ -15,8 +15,11 @@ enum tag {
     TAG_TRIED,
     TAG_ROUNDS,
     TAG_DOT_LOSSES,
-    TAG_FLAGS
+    TAG_FLAGS,
+    TAG_GREETING,
+    TAG_SOURCE
 };
+enum { HOST_BYTES_MAX = 255, GREETING_BYTES_MAX = 127 };
 enum flag { FLAG_WARNED = 1, FLAG_HOLD_WARNED = 2 };
 
 void relay_record_init(struct relay_record *record) {
@@ -40,15 +43,22 @@ static void put_fact(struct buffer *out, const struct fact *fact) {
     buffer_finish(&bytes);
 }
 
+static void put_address(struct buffer *out, enum tag tag, const struct address *address) {
+    if (address->family != ADDRESS_IPV4 && address->family != ADDRESS_IPV6)
+        return;
+    char text[ADDRESS_TEXT_SIZE];
+    size_t len = address_format_port(address, text, sizeof text);
+    codec_put_bytes(out, tag, view_from(text, len));
+}
+
 void relay_record_encode(const struct relay_record *record, struct buffer *out) {
     put_fact(out, &record->fact);
     if (!view_is_empty(record->host))
-        codec_put_bytes(out, TAG_HOST, view_take(record->host, 255));
-    if (record->peer.family == ADDRESS_IPV4 || record->peer.family == ADDRESS_IPV6) {
-        char text[ADDRESS_TEXT_SIZE];
-        size_t len = address_format_port(&record->peer, text, sizeof text);
-        codec_put_bytes(out, TAG_PEER, view_from(text, len));
-    }
+        codec_put_bytes(out, TAG_HOST, view_take(record->host, HOST_BYTES_MAX));
+    if (!view_is_empty(record->greeting))
+        codec_put_bytes(out, TAG_GREETING, view_take(record->greeting, GREETING_BYTES_MAX));
+    put_address(out, TAG_PEER, &record->peer);
+    put_address(out, TAG_SOURCE, &record->source);
     put_number(out, TAG_NEXT, record->next_ms);
     put_number(out, TAG_SINCE, record->since_ms);
     put_number(out, TAG_HELD_SINCE, record->held_since_ms);
@@ -69,8 +79,12 @@ static bool read_field(const struct codec_field *field, struct relay_record *rec
     int64_t number = 0;
     switch (field->tag) {
     case TAG_FACT: return fact_decode(field->bytes, &record->fact);
-    case TAG_HOST: record->host = field->bytes; return field->bytes.len <= 255;
+    case TAG_HOST: record->host = field->bytes; return field->bytes.len <= HOST_BYTES_MAX;
     case TAG_PEER: return address_parse_port(field->bytes, &record->peer);
+    case TAG_SOURCE: return address_parse_port(field->bytes, &record->source);
+    case TAG_GREETING:
+        record->greeting = field->bytes;
+        return field->bytes.len <= GREETING_BYTES_MAX;
     case TAG_NEXT: return read_number(field, 0, INT64_MAX, &record->next_ms);
     case TAG_SINCE: return read_number(field, 0, INT64_MAX, &record->since_ms);
     case TAG_HELD_SINCE: return read_number(field, 0, INT64_MAX, &record->held_since_ms);
@@ -118,7 +132,8 @@ static struct view own(struct view text) {
 void relay_record_copy_into(struct relay_record *to, const struct relay_record *from) {
     *to = *from;
     to->fact.text = own(view_take(from->fact.text, RELAY_RECORD_TEXT_MAX));
-    to->host = own(view_take(from->host, 255));
+    to->host = own(view_take(from->host, HOST_BYTES_MAX));
+    to->greeting = own(view_take(from->greeting, GREETING_BYTES_MAX));
 }
 
 struct relay_record *relay_record_copy(const struct relay_record *record) {
@@ -135,6 +150,7 @@ static void disown(struct view *text) {
 void relay_record_finish(struct relay_record *record) {
     disown(&record->fact.text);
     disown(&record->host);
+    disown(&record->greeting);
 }
 
 void relay_record_free(struct relay_record *record) {

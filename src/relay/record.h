@@ -10,9 +10,10 @@
 enum { RELAY_RECORD_BYTES_MAX = 4096, RELAY_RECORD_TEXT_MAX = 512 };
 
 struct relay_record {
-    struct fact fact; // kind NONE: nothing failed yet
-    struct view host; // the server that it was seen at; empty: none
-    struct address peer;
+    struct fact fact;     // kind NONE: nothing failed yet
+    struct view host;     // the server that it was seen at; empty: none
+    struct view greeting; // its first line, cut; empty: not known
+    struct address peer, source;
     int64_t next_ms;       // wall clock: next attempt, or the end of the back-off
     int64_t since_ms;      // first failure in a row
     int64_t held_since_ms; // not zero: on hold

@@ -109,8 +109,8 @@ struct relay_session {
     // read by home with ENDED
     struct arena arena;
     struct deliver_report report;
-    char host[256]; // of the last attempt
-    struct address peer;
+    char host[256], greeting[128]; // of the last attempt
+    struct address peer, source;
 };
 
 struct relay_worker {

@@ -24,6 +24,8 @@ static void fill_record(const struct relay_item *item, const struct fact *fact,
     record->fact = *fact;
     record->host = item->item.host;
     record->peer = item->item.peer;
+    record->source = item->item.source;
+    record->greeting = view_of(item->item.greeting);
     record->tried_ms = io_wall_ms();
     record->rounds = deferral->rounds;
     record->dot_losses = deferral->dot_losses;

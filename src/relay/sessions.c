@@ -164,6 +164,8 @@ static void remember(struct relay *relay, struct relay_session *session,
     record.fact = session->report.fact;
     record.host = view_of(session->host);
     record.peer = session->peer;
+    record.source = session->source;
+    record.greeting = view_of(session->greeting);
     record.tried_ms = io_wall_ms();
     record.rounds = info->backoff.rounds;
     record.since_ms = info->backoff.since_ms;

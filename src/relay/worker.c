@@ -91,7 +91,10 @@ static void settled(void *arg, struct deliver_item *item) {
 static void attempted(void *arg, const struct attempt *attempt) {
     struct relay_session *session = arg;
     view_copy_string(attempt->host, session->host, sizeof session->host);
+    view_copy_string(view_take(attempt->greeting, sizeof session->greeting - 1), session->greeting,
+                     sizeof session->greeting);
     session->peer = attempt->peer;
+    session->source = attempt->source;
     relay_event_attempt(attempt);
     ledger_attempt(session->relay->ledger, attempt);
 }

@@ -19,6 +19,8 @@ static struct relay_record full_record(void) {
     record.fact.reply_code = 450;
     record.fact.text = VIEW("4.2.0 Greylisted");
     record.host = VIEW("mx.one.test");
+    record.greeting = VIEW("220 ***********");
+    assert_true(address_parse_port(VIEW("192.0.2.9:4711"), &record.source));
     assert_true(address_parse_port(VIEW("[2001:db8::1]:25"), &record.peer));
     record.next_ms = 1700000000001;
     record.since_ms = 1690000000002;
@@ -40,6 +42,8 @@ static void records_come_back(void **state) {
     assert_int_equal(read.fact.reply_code, 450);
     assert_true(view_equals(read.fact.text, record.fact.text));
     assert_true(view_equals(read.host, record.host));
+    assert_true(view_equals(read.greeting, record.greeting));
+    assert_true(address_equals_port(&read.source, &record.source));
     assert_true(address_equals_port(&read.peer, &record.peer));
     assert_int_equal(read.next_ms, record.next_ms);
     assert_int_equal(read.since_ms, record.since_ms);
