@@ -220,7 +220,8 @@ static void read_whole(struct input *input) {
 
 static void explain_descriptor(struct explain *explain, const char *name, int fd) {
     struct input input = {.explain = explain, .name = name, .fd = fd};
-    explain->show.file = view_of(name);
+    // A path holds the names of people, too.
+    explain->show.file = explain->redaction ? VIEW("[file]") : view_of(name);
     buffer_init(&input.bytes, EXPLAIN_MAIL_BYTES_MAX);
     (void)read_more(&input);
     if (is_mailbox(buffer_view(&input.bytes))) {

@@ -81,7 +81,7 @@ static void learn_names(struct reader_redaction *redaction, struct view text) {
 // --- Words
 // -----------------------------------------------------------------------------------------
 static bool is_word_char(char c) {
-    return ascii_is_alpha(c) || ascii_is_digit(c) || (c && strchr("-_.+=", c)) ||
+    return ascii_is_alpha(c) || ascii_is_digit(c) || (c && strchr("-_.+", c)) ||
            (unsigned char)c >= 0x80;
 }
 
@@ -91,6 +91,23 @@ static bool is_known_name(const struct reader_redaction *redaction, struct view 
     for (size_t i = 0; i < redaction->n_names; i++)
         if (view_equals_nocase(redaction->names[i], word))
             return true;
+    return false;
+}
+
+// "Anna" and "Smith" of anna.smith@example.org, written as names are.
+static bool is_part_of_name(const struct reader_redaction *redaction, struct view word) {
+    bool is_capital = word.len >= NAME_BYTES_MIN && word.ptr[0] >= 'A' && word.ptr[0] <= 'Z';
+    for (size_t i = 0; is_capital && i < redaction->n_names; i++) {
+        struct view rest = redaction->names[i];
+        while (rest.len) {
+            size_t end = 0;
+            while (end < rest.len && !strchr("._-+=", rest.ptr[end]))
+                end++;
+            if (view_equals_nocase(view_take(rest, end), word))
+                return true;
+            rest = view_skip(rest, end + 1);
+        }
+    }
     return false;
 }
 
@@ -135,6 +152,8 @@ static void put_word(struct reader_redaction *redaction, struct view word, struc
         buffer_append_view(out, VIEW("[inside-host]"));
     else if (is_known_name(redaction, core))
         put_mask(redaction, core, out);
+    else if (is_part_of_name(redaction, core))
+        buffer_append_view(out, VIEW("[name]"));
     else
         buffer_append_view(out, core);
     buffer_append_view(out, view_skip(word, core.len));
@@ -152,11 +171,51 @@ static size_t ipv6_len(struct view text) {
     return has_colon && is_inside_address(view_take(text, len)) ? len : 0;
 }
 
+static size_t blank_len(struct view text) {
+    size_t len = 0;
+    while (len < text.len && strchr(" \t\r\n", text.ptr[len]))
+        len++;
+    return len;
+}
+
+// How much of `text` is the subject, zero: it is not. The answer may have broken it into lines, or
+// put a backslash before its quotes.
+static size_t subject_len_at(struct view subject, struct view text) {
+    size_t at = 0;
+    while (subject.len) {
+        size_t blank = blank_len(subject), blank_here = blank_len(view_skip(text, at));
+        if ((blank > 0) != (blank_here > 0))
+            return 0;
+        subject = view_skip(subject, blank);
+        at += blank_here;
+        if (subject.len == 0)
+            break;
+        bool is_escaped = at + 1 < text.len && text.ptr[at] == '\\' &&
+                          (subject.ptr[0] == '"' || subject.ptr[0] == '\\');
+        at += is_escaped;
+        if (at >= text.len || text.ptr[at] != subject.ptr[0])
+            return 0;
+        at++;
+        subject = view_skip(subject, 1);
+    }
+    return at;
+}
+
 static size_t subject_len(const struct reader_redaction *redaction, struct view text) {
+    size_t longest = 0;
     for (size_t i = 0; i < redaction->n_subjects; i++)
-        if (view_starts_with(text, redaction->subjects[i]))
-            return redaction->subjects[i].len;
-    return 0;
+        longest = size_max(longest, subject_len_at(redaction->subjects[i], text));
+    return longest;
+}
+
+// "/O=FIRM/CN=RECIPIENTS/CN=ANNA": how Exchange names a mailbox without an "@".
+static size_t directory_name_len(struct view text) {
+    size_t len = 3;
+    if (!view_starts_with_nocase(text, VIEW("cn=")))
+        return 0;
+    while (len < text.len && !strchr("/ \t\n\"',;<>()[]\\", text.ptr[len]))
+        len++;
+    return len;
 }
 
 static void put_plain(struct reader_redaction *redaction, struct view text, struct buffer *out) {
@@ -164,6 +223,12 @@ static void put_plain(struct reader_redaction *redaction, struct view text, stru
         size_t len = subject_len(redaction, text);
         if (len) {
             buffer_append_view(out, VIEW("[subject]"));
+            text = view_skip(text, len);
+            continue;
+        }
+        len = directory_name_len(text);
+        if (len) {
+            buffer_append_view(out, VIEW("CN=[name]"));
             text = view_skip(text, len);
             continue;
         }
@@ -175,7 +240,11 @@ static void put_plain(struct reader_redaction *redaction, struct view text, stru
         }
         while (len < text.len && is_word_char(text.ptr[len]))
             len++;
-        if (len)
+        // "?user=anna%40example.org" in an address of the web.
+        bool is_escaped_address = view_starts_with_nocase(view_skip(text, len), VIEW("%40"));
+        if (len && is_escaped_address)
+            put_mask(redaction, view_take(text, len), out);
+        else if (len)
             put_word(redaction, view_take(text, len), out);
         else
             buffer_append_char(out, text.ptr[len++]);

@@ -3,6 +3,15 @@
 // recipient.
 #include "readers/show.h"
 
+// Null where nothing is for the other side to do.
+static void put_letter(const struct verdict *verdict, struct json_writer *json) {
+    struct buffer letter;
+    buffer_init(&letter, 64 << 10);
+    (void)verdict_write_letter(verdict, &letter);
+    json_put_string(json, "letter", buffer_view(&letter));
+    buffer_finish(&letter);
+}
+
 static void put_recipient(const struct reader_reading *reading,
                           const struct reader_recipient *recipient, const struct reader_show *show,
                           struct json_writer *json) {
@@ -22,6 +31,8 @@ static void put_recipient(const struct reader_reading *reading,
     if (show->sisimai_names)
         json_put_string(json, "sisimai", reader_sisimai_name(reading, recipient));
     verdict_write_json_members(&verdict, json);
+    if (show->letter)
+        put_letter(&verdict, json);
     json_object_end(json);
     arena_finish(&arena);
 }
@@ -70,6 +81,8 @@ static void put_cause(const struct reader_queue_cause *group, const struct reade
     json_array_end(json);
     json_put_int(json, "elsewhere", (int64_t)group->n_elsewhere);
     verdict_write_json_members(&verdict, json);
+    if (show->letter)
+        put_letter(&verdict, json);
     json_object_end(json);
     arena_finish(&arena);
 }

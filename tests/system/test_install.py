@@ -48,6 +48,7 @@ class Install(unittest.TestCase):
         files = {re.sub(r"^usr/(local/)?", "", path) for path in self.installed()}
         self.assertEqual(files, {
             "bin/postrider", "share/man/man1/postrider.1", "share/man/man5/postrider.conf.5",
+            "share/man/man5/postrider-rules.5",
             "share/man/man7/postrider-causes.7", "lib/systemd/system/postrider.service",
             "share/doc/postrider/configuration.md", "share/doc/postrider/json.md",
             "share/doc/postrider/causes.md", "share/doc/postrider/examples/postrider.conf"})

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import subprocess
 import unittest
 
 from harness import TOP, Relay, Sink, free_port, wait_for
@@ -23,6 +24,19 @@ def examples(text):
 
 def words(text):
     return set(re.findall(r"`([a-z0-9_]+)`", re.sub(r"```.*?```", "", text, flags=re.S)))
+
+
+def first_column(text):
+    rows = re.findall(r"^\| (`.*?) \|", text, flags=re.M)
+    return {word for row in rows for word in re.findall(r"`([a-z0-9_]+)`", row)}
+
+
+def members_of(value):
+    if isinstance(value, list):
+        return set().union(*map(members_of, value))
+    if not isinstance(value, dict):
+        return set()
+    return set(value).union(*map(members_of, value.values()))
 
 
 class Json(unittest.TestCase):
@@ -72,14 +86,34 @@ class Json(unittest.TestCase):
                 self.assertIs(unknown["is_known"], False)
         self.check_that_all_were_seen()
 
+    def test_explain_is_true(self):
+        """One input of each kind; a recipient and a cause have the verdict's members and their own."""
+        mails = os.path.join(TOP, "tests", "unit", "readers", "bounces")
+        queues = os.path.join(TOP, "fuzz", "seeds", "readers_queue")
+        own = self.sections["postrider explain"]
+        known = words(own) | words(self.sections["the verdict (schema 1)"])
+        inputs = [os.path.join(folder, name) for folder in (mails, queues) for name in sorted(os.listdir(folder))
+                  if name.endswith(".eml") or folder == queues]
+        done = subprocess.run([os.environ["POSTRIDER"], "explain", "--json", "--sisimai-names", "--letter", *inputs],
+                              capture_output=True, text=True, timeout=60)
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        seen = set()
+        for answer in answers:
+            seen |= members_of(answer)
+        self.assertEqual(seen - known, set())
+        self.assertEqual(first_column(own) - seen, set())
+        self.assertEqual({answer["kind"] for answer in answers},
+                         {"bounce", "delay", "auto-reply", "feedback", "queue", "other"})
+        line = json.loads(subprocess.run([os.environ["POSTRIDER"], "explain", "--json", "connection refused"],
+                                         capture_output=True, text=True, timeout=60).stdout)
+        self.assertEqual(set(line), set(examples(own)[-1]))
+
     def check_that_all_were_seen(self):
         """What a table lists in its first column is really printed."""
         rare = {"errno", "icmp_type", "icmp_code", "dns_rcode", "dns_ede", "tls_alert", "x509_verify",
                 "limit_ms", "bytes_sent", "bytes_received", "reply_code"}
         for title, seen in self.seen.items():
-            rows = re.findall(r"^\| (`.*?) \|", self.sections[title], flags=re.M)
-            named = {word for row in rows for word in re.findall(r"`([a-z0-9_]+)`", row)}
-            self.assertEqual(named - seen - rare, set(), title)
+            self.assertEqual(first_column(self.sections[title]) - seen - rare, set(), title)
 
 
 if __name__ == "__main__":
