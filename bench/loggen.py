@@ -88,7 +88,8 @@ class Trouble:
         self.messages, self.hit = set(), set()
 
     def truth(self, base):
-        least = 10 if self.cause == "user-unknown" else 4
+        # What a person would call one: more where every failure has an everyday explanation, or most mail gets through.
+        least = 10 if self.cause == "user-unknown" else 4 if self.share == 1.0 else 8
         is_seen = len(self.messages) >= least and self.last - self.first >= 300
         if self.kind == "everything":
             is_seen = len(self.hit) >= 8

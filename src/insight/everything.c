@@ -29,6 +29,12 @@ static const struct start *start_at(const struct everything *everything, size_t 
     return &everything->starts[i % STARTS_MAX];
 }
 
+// That may be the beginning of something.
+static size_t oldest_start(const struct everything *everything) {
+    size_t n = everything->n_starts;
+    return size_max(everything->first_start, n > STARTS_MAX ? n - STARTS_MAX : 0);
+}
+
 static void decay(struct everything *everything, int64_t at_ms) {
     double passed = (double)int64_max(0, at_ms - everything->rate_at_ms) / FORGET_MS;
     everything->rate *= exp(-passed);
@@ -53,7 +59,7 @@ struct burst {
 };
 
 static void find_burst(const struct everything *everything, struct burst *burst) {
-    size_t end = everything->n_starts, first = end > STARTS_MAX ? end - STARTS_MAX : 0;
+    size_t end = everything->n_starts, first = oldest_start(everything);
     const struct start *last = start_at(everything, end - 1);
     *burst = (struct burst){.from = end - 1};
     for (size_t i = end; i-- > first;) {
@@ -72,7 +78,7 @@ static void find_burst(const struct everything *everything, struct burst *burst)
 // The densest part is not the beginning: starts just before it belong to it, as far as they are not
 // much further apart than within.
 static void widen_burst(const struct everything *everything, struct burst *burst) {
-    size_t end = everything->n_starts, first = end > STARTS_MAX ? end - STARTS_MAX : 0;
+    size_t end = everything->n_starts, first = oldest_start(everything);
     const struct start *last = start_at(everything, end - 1);
     while (burst->from > first) {
         const struct start *from = start_at(everything, burst->from);
@@ -200,6 +206,7 @@ static void close_trouble(struct everything *everything) {
     struct trouble *trouble = everything->open;
     trouble->end_ms = trouble->first_success_ms;
     everything->open = NULL;
+    everything->first_start = everything->n_starts;
 }
 
 void everything_starts(struct insight *insight, struct series *series,
@@ -209,6 +216,8 @@ void everything_starts(struct insight *insight, struct series *series,
     if (!everything)
         return;
     decay(everything, event->at_ms);
+    if (everything->open && event->at_ms - everything->open->last_failure_ms > WINDOW_MS)
+        close_trouble(everything);
     everything->starts[everything->n_starts % STARTS_MAX] =
         (struct start){.at_ms = event->at_ms,
                        .key = hash_u64(view_hash(series->place->name)),
@@ -220,8 +229,6 @@ void everything_starts(struct insight *insight, struct series *series,
                        .worked = series->place->n_successes > 0};
     everything->n_starts++;
     everything->rate += 1;
-    if (everything->open && event->at_ms - everything->open->last_failure_ms > WINDOW_MS)
-        close_trouble(everything);
     if (everything->open) {
         refine_onset(insight, everything, event->at_ms);
         return;

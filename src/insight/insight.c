@@ -185,9 +185,9 @@ void insight_take(struct insight *insight, const struct insight_event *event) {
     } else if (event->outcome == OUTCOME_DELIVERED) {
         insight->n_delivered += site != NULL; // what stays on this machine says nothing
         if (destination)
-            place_succeeds(insight, destination, event->at_ms);
+            place_succeeds(insight, destination, event);
         if (site)
-            place_succeeds(insight, site, event->at_ms);
+            place_succeeds(insight, site, event);
     } else {
         fail(insight, destination, site, event);
     }

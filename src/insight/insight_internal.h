@@ -170,13 +170,14 @@ struct place {
     enum scope scope;
     bool is_used; // since the eviction's hand passed
     uint16_t n_series;
-    uint32_t n_open, n_struck; // series with an open trouble; in an everything trouble
-    struct view name;          // owned
-    struct place *site;        // of a destination: of its latest host
-    uint64_t host_hash;        // whose site that is
-    uint64_t n_refs;           // destinations that point here
-    uint64_t n_successes, n_attempts;
-    int64_t slot; // latest in which it worked
+    uint32_t n_open, n_struck;        // series with an open trouble; in an everything trouble
+    struct view name;                 // owned
+    struct place *site;               // of a destination: of its latest host
+    uint64_t host_hash;               // whose site that is
+    uint64_t n_refs;                  // destinations that point here
+    uint64_t n_successes, n_attempts; // of messages, not of their recipients
+    uint64_t last_success;            // the message
+    int64_t slot;                     // latest in which it worked
     struct list series;
     struct insight_tally tally;
     struct insight_delays *delays; // of destinations
@@ -196,7 +197,8 @@ struct place *place_get(struct insight *insight, enum scope scope, struct view n
 // The site of a host, remembered at the destination.
 struct place *place_site(struct insight *insight, struct place *destination, struct view host);
 struct view site_of_host(struct view host);
-void place_succeeds(struct insight *insight, struct place *place, int64_t at_ms);
+void place_succeeds(struct insight *insight, struct place *place,
+                    const struct insight_event *event);
 void place_fails(struct insight *insight, struct place *place, const struct insight_event *event);
 // What is no attempt but belongs to an open trouble.
 void place_notes(struct insight *insight, struct place *place, const struct insight_event *event);
@@ -219,6 +221,7 @@ struct everything {
     enum cause family;
     struct start starts[STARTS_MAX]; // a ring
     size_t n_starts;                 // ever
+    size_t first_start;              // those before it belong to a trouble that is over
     double rate;                     // decaying count of starts
     int64_t rate_at_ms;
     struct trouble *open;

@@ -49,7 +49,8 @@ static bool is_part(const struct trouble *part, const struct trouble *whole) {
     bool is_kin =
         part->family == whole->family ||
         (whole->scope == SCOPE_EVERYTHING && is_road(part->family) && is_road(whole->family));
-    int64_t onset_ms = trouble_begins_odd(part) ? part->second_ms : part->onset_ms;
+    bool is_small = part->second_ms && count_get(&part->messages) < 6;
+    int64_t onset_ms = is_small || trouble_begins_odd(part) ? part->second_ms : part->onset_ms;
     if (!is_kin || onset_ms < whole->onset_ms - ALIKE_MS)
         return false;
     return whole->end_ms == 0 ||

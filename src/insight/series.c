@@ -288,7 +288,13 @@ static void close_trouble(struct series *series) {
 }
 
 // --- What happens at a place ---------------------------------------------------------------------
-void place_succeeds(struct insight *insight, struct place *place, int64_t at_ms) {
+void place_succeeds(struct insight *insight, struct place *place,
+                    const struct insight_event *event) {
+    int64_t at_ms = event->at_ms;
+    bool is_same = event->message != 0 && event->message == place->last_success;
+    if (is_same)
+        return; // a further recipient of the same message
+    place->last_success = event->message;
     place->n_successes++;
     place->n_attempts++;
     if (place->scope == SCOPE_SITE && at_ms / SLOT_MS != place->slot) {
