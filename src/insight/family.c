@@ -46,24 +46,33 @@ enum cause family_of(enum cause cause) {
 
 // The road itself: DNS, connection, session, TLS.
 static const struct family_traits road = {
-    .floor = 0.01, .n_messages_min = 3, .everything_share = 0.3};
+    .score_min = 8, .floor = 0.01, .n_messages_min = 3, .everything_share = 0.3};
 // Answers that are about us: block lists, names, authentication.
-static const struct family_traits standing = {
-    .floor = 0.02, .n_messages_min = 3, .n_recipients_min = 2, .everything_share = 0.03};
+static const struct family_traits standing = {.score_min = 8,
+                                              .floor = 0.02,
+                                              .n_messages_min = 3,
+                                              .n_recipients_min = 2,
+                                              .everything_share = 0.03};
 // Answers of a server about itself.
 static const struct family_traits server = {
-    .floor = 0.02, .n_messages_min = 3, .n_recipients_min = 2};
+    .score_min = 8, .floor = 0.02, .n_messages_min = 3, .n_recipients_min = 2};
 // Answers that may be one mailbox's or one message's.
 static const struct family_traits general = {
-    .floor = 0.04, .n_messages_min = 5, .n_recipients_min = 4};
+    .score_min = 8, .floor = 0.04, .n_messages_min = 5, .n_recipients_min = 4};
 // One address that is wrong, one mailbox that is full: every day.
-static const struct family_traits everyday = {
-    .floor = 0.15, .n_messages_min = 8, .n_recipients_min = 6, .n_successes_min = 5};
+static const struct family_traits everyday = {.score_min = 14,
+                                              .floor = 0.15,
+                                              .n_messages_min = 10,
+                                              .n_recipients_min = 8,
+                                              .n_successes_min = 5};
 // Refused at first on purpose: an alarm only where it goes on and on.
-static const struct family_traits greylist = {
-    .floor = 0.02, .n_messages_min = 3, .n_recipients_min = 2, .age_ms_min = 100 * MINUTE_MS};
+static const struct family_traits greylist = {.score_min = 8,
+                                              .floor = 0.02,
+                                              .n_messages_min = 3,
+                                              .n_recipients_min = 2,
+                                              .age_ms_min = 100 * MINUTE_MS};
 static const struct family_traits local = {
-    .floor = 0.01, .n_messages_min = 3, .everything_share = 0.1};
+    .score_min = 8, .floor = 0.01, .n_messages_min = 3, .everything_share = 0.1};
 
 static const struct family_traits *traits_of_blame(enum blame blame) {
     switch (blame) {

@@ -56,6 +56,7 @@ void count_finish(struct count *count);
 // Causes that are the same trouble seen at different moments or hosts share a family, named by one
 // of them.
 struct family_traits {
+    double score_min;        // of the scan, for a place that was hardly ever tried
     double floor;            // share of such failures that nobody wonders about
     unsigned n_messages_min; // of an incident
     unsigned n_recipients_min;

@@ -7,7 +7,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { PRIOR_WEIGHT = 50 }; // tries for which the family's floor stands
+enum { PRIOR_WEIGHT = 50 };          // tries for which the family's floor stands
+static const double SHARE_MIN = 0.1; // of what is tried; less is no incident
 
 static struct point *point_at(const struct series *series, size_t i) {
     return &series->points[(series->first_point + i) % series->points_size];
@@ -149,18 +150,25 @@ struct scan {
     double share, normal;
 };
 
-// Of all that failed since point `at`, what the one moment with the most of it brought beyond one.
-static uint64_t excess_of_burst(const struct series *series, size_t at) {
+// Of all that failed since point `at`, what the two moments with the most of it brought beyond one
+// failure each.
+static uint64_t excess_of_bursts(const struct series *series, size_t at) {
     int64_t begin_ms = INT64_MIN / 2;
-    uint64_t n = 0, most = 1;
-    for (size_t i = at; i < series->n_points; i++) {
-        const struct point *point = point_at(series, i);
-        bool is_new = point->at_ms - begin_ms > BURST_MS;
-        begin_ms = is_new ? point->at_ms : begin_ms;
-        n = is_new ? point->weight : n + point->weight;
-        most = n > most ? n : most;
+    uint64_t first = 1, second = 1, n = 0;
+    for (size_t i = at; i <= series->n_points; i++) {
+        const struct point *point = i < series->n_points ? point_at(series, i) : NULL;
+        if (point && point->at_ms - begin_ms <= BURST_MS) {
+            n += point->weight;
+            continue;
+        }
+        second = n > first ? first : n > second ? n : second;
+        first = n > first ? n : first;
+        if (point) {
+            begin_ms = point->at_ms;
+            n = point->weight;
+        }
     }
-    return most - 1;
+    return first - 1 + second - 1;
 }
 
 static double normal_at(const struct point *point, double floor) {
@@ -171,11 +179,11 @@ static double normal_at(const struct point *point, double floor) {
 
 static void score_from(const struct series *series, size_t at, double floor, struct scan *best) {
     const struct point *point = point_at(series, at);
-    // A lost connection takes several messages with it: the largest burst counts once.
-    double failed = (double)(series->n_failed - point->n_failed - excess_of_burst(series, at));
+    // A lost connection takes several messages with it: the largest bursts count once.
+    double failed = (double)(series->n_failed - point->n_failed - excess_of_bursts(series, at));
     double worked = (double)(series->place->n_successes - point->n_successes);
     double share = failed / (failed + worked), normal = normal_at(point, floor);
-    if (share <= 2 * normal)
+    if (share <= 2 * normal || share < SHARE_MIN)
         return;
     double score = failed * log(share / normal);
     if (worked > 0)
@@ -218,7 +226,7 @@ static bool is_alarming(const struct series *series, const struct family_traits 
     *best = (struct scan){0};
     for (size_t i = 0; i < series->n_points; i++)
         score_from(series, i, traits->floor, best);
-    double wanted = 8 + 0.5 * log1p((double)place->n_attempts);
+    double wanted = traits->score_min + 0.5 * log1p((double)place->n_attempts);
     if (best->score < wanted)
         return false;
     skip_odd_failures(series, traits->floor, best);
