@@ -116,7 +116,8 @@ void reader_log_words_destroy(struct log_words_cache *cache);
 const struct log_words *reader_log_words(struct log_words_cache *cache, struct view text);
 
 // --- Warnings -----------------------------------------------------------------------------------
-// What a process of Postfix said about a server before the line that tells the end of the attempt.
+// The server that was spoken of last, before the line that tells how the attempt ended: by a
+// process of Postfix, about a message of Exim's.
 enum { LOG_WARNINGS = 256, LOG_WARNING_HOST_MAX = 128 };
 
 struct log_warning {
@@ -126,6 +127,24 @@ struct log_warning {
     struct address peer;
     size_t host_len;
     char host[LOG_WARNING_HOST_MAX];
+};
+// `server` as in reader_log_entry_host.
+void reader_log_warning_note(struct reader_log *log, uint64_t process, int64_t at_ms,
+                             struct view server);
+// Fills in the server of an entry that names none. What was said is over when the process names
+// another server or goes on to another message.
+void reader_log_warning_use(struct reader_log *log, uint64_t process, uint64_t message,
+                            struct reader_entry *entry);
+
+// --- Sessions of OpenSMTPD ----------------------------------------------------------------------
+enum { LOG_ROUTES = 32, LOG_ROUTE_HOST_MAX = 128, LOG_ROUTE_REASON_MAX = 256 };
+
+struct log_route {
+    uint64_t session; // hash; zero: none
+    int64_t at_ms;    // of its error
+    struct address peer;
+    size_t host_len, reason_len;
+    char host[LOG_ROUTE_HOST_MAX], reason[LOG_ROUTE_REASON_MAX];
 };
 
 // --- Exchange -----------------------------------------------------------------------------------
@@ -195,6 +214,8 @@ struct reader_log {
     struct log_follow follow;
     struct log_words_cache *words;
     struct log_warning warnings[LOG_WARNINGS];
+    struct log_route routes[LOG_ROUTES]; // a ring
+    size_t n_routes;
     char domain[256]; // of the entry that is made
     struct log_columns columns;
     struct log_sessions *sessions;

@@ -54,6 +54,7 @@ static void take_host(struct view rest, struct reader_entry *entry) {
 static enum log_told tell(struct reader_log *log, const struct log_line *line,
                           struct reader_entry *entry) {
     uint64_t key = reader_log_key(log, line, entry->queue_id);
+    reader_log_warning_use(log, key, key, entry);
     reader_log_entry_tell(log, reader_log_follow_get(&log->follow, key), entry);
     return LOG_TOLD_DELIVERY;
 }
@@ -120,6 +121,18 @@ static bool is_delivery(struct view text) {
     return false;
 }
 
+// "H=mx1.example.org [192.0.2.1] Connection refused", without "H=" before 4.88: each server that
+// was tried, before the line of the recipient.
+static void note_server(struct reader_log *log, const struct log_line *line, struct view id,
+                        struct view text) {
+    if (LOG_STARTS(text, "H="))
+        text = view_skip(text, 2);
+    size_t blank = view_find_char(text, ' ');
+    if (LOG_STARTS(view_skip(text, blank), " ["))
+        reader_log_warning_note(log, reader_log_key(log, line, id), line->at_ms,
+                                view_take(text, view_find_char(text, ']') + 1));
+}
+
 static bool is_reject(struct view text) {
     return LOG_HAS(text, " rejected ") || LOG_HAS(text, " rejected: ");
 }
@@ -137,5 +150,7 @@ enum log_told reader_log_exim_read(struct reader_log *log, const struct log_line
         return read_arrival(log, line, id, view_skip(text, 3));
     if (LOG_STARTS(text, "Completed"))
         reader_log_follow_end(&log->follow, reader_log_key(log, line, id));
+    else
+        note_server(log, line, id, text);
     return is_reject(text) ? LOG_TOLD_INBOUND : LOG_TOLD_NOISE;
 }

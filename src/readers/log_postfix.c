@@ -5,8 +5,6 @@
 // Connection refused") names the servers, and is no attempt of its own here.
 #include "readers/log.h"
 
-enum { WARNING_AGE_MS = 15 * 60 * 1000 };
-
 enum service {
     SERVICE_OTHER,
     SERVICE_DELIVERY,
@@ -62,12 +60,8 @@ static bool take_bracketed(struct view *text, struct view *address) {
 }
 
 // --- Warnings -----------------------------------------------------------------------------------
-static struct log_warning *warning_of(struct reader_log *log, const struct log_line *line) {
-    uint64_t process = reader_log_hash(line->pid, reader_log_hash(line->host, 1)) | 1;
-    struct log_warning *warning = &log->warnings[(process >> 8) % LOG_WARNINGS];
-    if (warning->process != process)
-        *warning = (struct log_warning){.process = process};
-    return warning;
+static uint64_t process_of(const struct log_line *line) {
+    return reader_log_hash(line->pid, reader_log_hash(line->host, 1));
 }
 
 // The server that a line without a status is about.
@@ -79,41 +73,11 @@ static void note_warning(struct reader_log *log, const struct log_line *line, st
     for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
         if (!view_starts_with(text, marks[i]))
             continue;
-        struct reader_entry server = {0};
-        struct log_warning *warning = warning_of(log, line);
-        struct view name = view_skip(text, marks[i].len);
-        reader_log_entry_host(view_take(name, view_find_char(name, ']') + 1), &server);
-        if (server.peer.family == ADDRESS_NONE || server.host.len > sizeof(warning->host))
-            return;
-        warning->at_ms = line->at_ms;
-        warning->message = 0;
-        warning->peer = server.peer;
-        warning->host_len = server.host.len;
-        memcpy(warning->host, server.host.ptr ? server.host.ptr : "", server.host.len);
+        struct view server = view_skip(text, marks[i].len);
+        reader_log_warning_note(log, process_of(line), line->at_ms,
+                                view_take(server, view_find_char(server, ']') + 1));
         return;
     }
-}
-
-// Where neither the relay nor the words name a server, the last one that the process spoke of. What
-// it said is over when it names another server or goes on to another message.
-static void add_warned_server(struct reader_log *log, const struct log_line *line, uint64_t key,
-                              struct reader_entry *entry) {
-    struct log_warning *warning = warning_of(log, line);
-    bool is_named = entry->host.len || entry->peer.family != ADDRESS_NONE;
-    if (!warning->at_ms)
-        return;
-    if (is_named || (warning->message && warning->message != key) ||
-        line->at_ms - warning->at_ms > WARNING_AGE_MS) {
-        warning->at_ms = 0;
-        return;
-    }
-    warning->message = key;
-    if (!entry->words || entry->words->fact.stage == FACT_STAGE_DNS ||
-        entry->words->fact.stage == FACT_STAGE_ROUTE || entry->kind != READER_ENTRY_ATTEMPT ||
-        entry->words->fact.kind == FACT_KIND_LOCAL)
-        return;
-    entry->host = view_from(warning->host, warning->host_len);
-    entry->peer = warning->peer;
 }
 
 // --- Deliveries ---------------------------------------------------------------------------------
@@ -189,7 +153,7 @@ static enum log_told read_delivery(struct reader_log *log, const struct log_line
     uint64_t key = reader_log_key(log, line, id);
     if (entry.outcome != OUTCOME_DELIVERED)
         reader_log_entry_failed(log, status.words, entry.outcome, &entry);
-    add_warned_server(log, line, key, &entry);
+    reader_log_warning_use(log, process_of(line), key, &entry);
     reader_log_entry_tell(log, reader_log_follow_get(&log->follow, key), &entry);
     return LOG_TOLD_DELIVERY;
 }

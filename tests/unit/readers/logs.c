@@ -46,7 +46,8 @@ static struct view cause_word(enum cause cause) {
     return cause == CAUSE_NONE ? VIEW("-") : cause_info(cause)->id;
 }
 
-// Postrider's own lines name a cause that was known when it happened.
+// Postrider's own lines name a cause that was known when it happened; OpenSMTPD tells the cause of
+// its network errors in other lines.
 static void compare_with_explain(struct reading *reading, const struct reader_entry *entry) {
     static const bool is_compared[READER_LOG_SYSTEM_COUNT] = {[READER_LOG_POSTFIX] = true,
                                                               [READER_LOG_EXIM] = true,
@@ -55,7 +56,8 @@ static void compare_with_explain(struct reading *reading, const struct reader_en
                                                               [READER_LOG_SYMANTEC] = true};
     struct arena arena;
     struct reader_reading line;
-    if (entry->kind != READER_ENTRY_ATTEMPT || !is_compared[entry->system])
+    if (entry->kind != READER_ENTRY_ATTEMPT || !is_compared[entry->system] ||
+        view_find(entry->line, VIEW("Network error on destination MXs")) < entry->line.len)
         return;
     arena_init(&arena, 1 << 20);
     reader_line_read(entry->line, &arena, &line);
