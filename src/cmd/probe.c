@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "ledger/ledger.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +14,8 @@ static const char help[] =
     "usage: postrider probe [OPTIONS] TARGET...\n\n"
     "Why can mail not be delivered there? Tests the road stage by stage, names the cause and what "
     "to do.\n"
-    "Leaves no mail behind. TARGET is a domain, a mail address (then MAIL and RCPT are said, and\n"
+    "Leaves no mail behind (only --mail-to does). TARGET is a domain, a mail address (then MAIL "
+    "and RCPT are said, and\n"
     "nothing is sent), a host (mx.example.org:25, 192.0.2.1, [2001:db8::1]:25), or with -c the "
     "name "
     "of\n"
@@ -23,6 +25,8 @@ static const char help[] =
     "      --helo NAME     the name in EHLO\n"
     "      --sender ADDR   the sender in MAIL (with -c the postmaster's, else the empty one)\n"
     "      --rcpt ADDR         a recipient to name to a host, domain or connector\n"
+    "      --mail-to ADDR      delivers a small test message there, at most two of them where\n"
+    "                      the first is not taken. The target may be left out\n"
     "      --port N        instead of the connector's, for MX and hosts without a port\n"
     "      --tls DEMAND    none, opportunistic, required, ca or domain\n"
     "      --ca FILE       certificates to trust instead of the system's\n"
@@ -33,7 +37,8 @@ static const char help[] =
     "that\n"
     "                      decide something about a fault\n"
     "      --control HOST:PORT[,...]  up to three hosts that take mail: called, and no more, when\n"
-    "                      nobody answers, to tell their fault from ours\n"
+    "                      nobody answers, to tell their fault from ours. Without it and with -c:\n"
+    "                      destinations that took mail of our relay lately\n"
     "      --file LIST         targets from a file, one a line; - is standard input\n"
     "      --concurrency N     so many targets at the same time; 20 unless given\n"
     "      --baseline FILE     keeps what a target looks like; later runs say what has changed\n"
@@ -42,7 +47,7 @@ static const char help[] =
 
 struct arguments {
     const char *config, *from, *helo, *sender, *port, *tls, *ca, *resolver, *timeout, *controls,
-        *rcpt, *file, *concurrency, *baseline;
+        *rcpt, *mail_to, *file, *concurrency, *baseline;
     bool is_json, is_deep, wants_help;
 };
 
@@ -161,6 +166,18 @@ static bool read_controls(struct run *run) {
     return true;
 }
 
+// Without --control: destinations of our own relay that took mail lately.
+static void take_known_good(struct run *run) {
+    const struct config *config = run->call.options.config;
+    struct address good[PROBE_CONTROLS_MAX];
+    if (run->arguments->controls || !config->path || !config->data)
+        return;
+    run->call.options.n_controls = ledger_known_good(config->data, good, PROBE_CONTROLS_MAX);
+    for (size_t i = 0; i < run->call.options.n_controls; i++)
+        run->call.options.controls[i] =
+            (struct config_smart_host){.address = good[i], .port = good[i].port};
+}
+
 static bool read_config(struct run *run) {
     struct buffer problems;
     buffer_init(&problems, 64 << 10);
@@ -170,6 +187,8 @@ static bool read_config(struct run *run) {
     else if (run->arguments->config && !run->arguments->sender)
         run->call.options.sender = view_of(run->call.options.config->postmaster);
     buffer_finish(&problems);
+    if (run->call.options.config)
+        take_known_good(run);
     return run->call.options.config != NULL;
 }
 
@@ -177,7 +196,12 @@ static bool read_list(struct run *run) {
     const struct arguments *arguments = run->arguments;
     uint64_t concurrency = PROBE_CONCURRENCY;
     run->call.is_json = arguments->is_json;
-    run->call.rcpt = view_of(arguments->rcpt);
+    if (arguments->rcpt && arguments->mail_to)
+        return error_set(&run->error, "--rcpt and --mail-to exclude each other");
+    run->call.rcpt = view_of(arguments->mail_to ? arguments->mail_to : arguments->rcpt);
+    run->call.options.sends_mail = arguments->mail_to;
+    if (arguments->mail_to && run->list.n == 0 && !arguments->file)
+        probe_list_add(&run->list, arguments->mail_to);
     if (arguments->concurrency && (!view_to_u64(view_of(arguments->concurrency), &concurrency) ||
                                    concurrency == 0 || concurrency > PROBE_CONCURRENCY_MAX))
         return error_set(&run->error, "--concurrency is 1 to %d, not \"%s\"", PROBE_CONCURRENCY_MAX,
@@ -218,7 +242,7 @@ static bool add_recipient(struct probe_one *one) {
     if (view_find_char(rcpt, '@') == rcpt.len ||
         !probe_target_parse(rcpt, config, &one->arena, &other, &one->error) ||
         other.kind != PROBE_ADDRESS)
-        return error_set(&one->error, "--rcpt is a mail address, not \"%.*s\"", VIEW_ARG(rcpt));
+        return error_set(&one->error, "the recipient is no mail address: \"%.*s\"", VIEW_ARG(rcpt));
     one->target.recipient = other.recipient;
     return true;
 }
@@ -338,6 +362,7 @@ int cmd_probe(int argc, char **argv) {
                                          {"helo", 0, &arguments.helo, NULL},
                                          {"sender", 0, &arguments.sender, NULL},
                                          {"rcpt", 0, &arguments.rcpt, NULL},
+                                         {"mail-to", 0, &arguments.mail_to, NULL},
                                          {"port", 0, &arguments.port, NULL},
                                          {"tls", 0, &arguments.tls, NULL},
                                          {"ca", 0, &arguments.ca, NULL},
@@ -352,7 +377,7 @@ int cmd_probe(int argc, char **argv) {
                                          {"help", 'h', NULL, &arguments.wants_help},
                                          {NULL, 0, NULL, NULL}};
     int n = cmd_parse("probe", argc, argv, options);
-    if (n < 0 || (n == 0 && !arguments.file) || arguments.wants_help) {
+    if (n < 0 || (n == 0 && !arguments.file && !arguments.mail_to) || arguments.wants_help) {
         fputs(help, arguments.wants_help ? stdout : stderr);
         return arguments.wants_help ? CMD_WELL : CMD_WRONG_USE;
     }

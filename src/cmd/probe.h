@@ -16,7 +16,7 @@ enum { PROBE_CONCURRENCY = 20, PROBE_CONCURRENCY_MAX = 1000 };
 // What the other side of a run shares: options, loop, resolver.
 struct probe_call {
     struct probe_options options;
-    struct view rcpt; // of --rcpt; empty: none
+    struct view rcpt; // of --rcpt or --mail-to; empty: none
     bool is_json;
     unsigned concurrency;
     json_t *baseline; // NULL: none

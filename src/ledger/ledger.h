@@ -62,6 +62,10 @@ IO_WAITS enum ledger_history ledger_audits(struct ledger *ledger, const struct l
                                            struct arena *arena, struct ledger_audit **audits,
                                            size_t *n_audits);
 
+// Addresses that took mail lately, newest first, one a site; with ports. Opens the file in `folder`
+// for reading alone, beside whoever writes it; zero where there is none. Blocks.
+size_t ledger_known_good(const char *folder, struct address *out, size_t max);
+
 struct ledger_counts {
     uint64_t stored, folded_successes, folded_failures, dropped, queued_bytes, file_bytes;
     bool is_healthy;

@@ -47,8 +47,10 @@ void probe_try_again(struct probe *probe) {
 void probe_try_small_segments(struct probe *probe) {
     enum { MSS_SMALL = 536 };
     struct fact fact;
-    bool is_further =
-        repeat(probe, "mss-536", (struct probe_variant){.mss_clamp = MSS_SMALL}, &fact);
+    // A message that stalls on the way has not arrived as a whole: it may go out once more.
+    bool sends_mail = probe->result->attempt.fact.stage >= FACT_STAGE_DATA;
+    struct probe_variant variant = {.mss_clamp = MSS_SMALL, .sends_mail = sends_mail};
+    bool is_further = repeat(probe, "mss-536", variant, &fact);
     probe_sign_set(probe, SIGN_SMALL_SEGMENTS_WELL, is_further,
                    "with TCP segments of at most %d bytes the session goes further", MSS_SMALL);
     probe_sign_set(probe, SIGN_SMALL_SEGMENTS_FAIL, !is_further,

@@ -43,7 +43,8 @@ static bool has_other_source(const struct probe *probe) {
 }
 
 static bool may_pass_again(const struct probe *probe) {
-    return probe->session && was_lost(fault(probe)) && fault(probe)->kind != FACT_KIND_SILENT;
+    return probe->session && fault(probe)->stage <= FACT_STAGE_RCPT && was_lost(fault(probe)) &&
+           fault(probe)->kind != FACT_KIND_SILENT;
 }
 
 // Something that was understood wrongly, or an offer that is missing.
@@ -62,7 +63,7 @@ static bool verbs_decide(const struct probe *probe) {
 
 static bool size_decides(const struct probe *probe) {
     const struct fact *fact = fault(probe);
-    return probe->session && fact->stage >= FACT_STAGE_EHLO && fact->stage <= FACT_STAGE_RCPT &&
+    return probe->session && fact->stage >= FACT_STAGE_EHLO && fact->stage <= FACT_STAGE_BODY &&
            was_lost(fact) && fact->kind != FACT_KIND_CLOSED;
 }
 
@@ -77,7 +78,7 @@ static bool versions_decide(const struct probe *probe) {
 static bool pipelining_decides(const struct probe *probe) {
     const struct fact *fact = fault(probe);
     return probe->session && (fact->flags & FACT_FLAG_PIPELINED) &&
-           (was_lost(fact) || fact->kind == FACT_KIND_GARBLED);
+           fact->stage <= FACT_STAGE_RCPT && (was_lost(fact) || fact->kind == FACT_KIND_GARBLED);
 }
 
 static bool helo_decides(const struct probe *probe) {

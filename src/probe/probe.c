@@ -175,7 +175,8 @@ IO_WAITS static void converse(struct probe *probe) {
         bool is_well = fact_is_ok(&session->fact);
         if (!best || is_well || best->fact.stage <= session->fact.stage)
             best = session;
-        if (is_well || !fact_allows_next_host(&session->fact))
+        if (is_well || !fact_allows_next_host(&session->fact) ||
+            session->fact.stage >= FACT_STAGE_BODY)
             break;
     }
     probe->session = best;
@@ -224,6 +225,7 @@ void probe_run(const struct probe_options *options, const struct probe_target *t
     probe_collect_facts(probe);
     result->elapsed_ms = io_now() - probe->began;
     result->route = probe->route;
+    buffer_finish(&probe->message);
     free(probe);
 }
 

@@ -52,7 +52,8 @@ struct probe_way {
 
 // How a dialogue differs from the relay's own, as an experiment. All zero: it does not.
 struct probe_variant {
-    bool is_quiet; // no steps are recorded
+    bool is_quiet;   // no steps are recorded, and no message is sent
+    bool sends_mail; // nevertheless: the first one was not sent as a whole
     bool in_lock_step;
     bool in_clear; // as after a failed handshake, where the demand allows it
     int mss_clamp;
@@ -93,6 +94,7 @@ struct probe {
     struct probe_session *failed_tls; // before one in clear text that went well; NULL: none
     enum cause first_cause;           // what the fact alone says
     bool is_deciding;                 // experiments run now
+    struct buffer message;
     struct probe_signs signs;
 };
 
@@ -148,6 +150,10 @@ IO_WAITS void probe_try_helo(struct probe *probe);
 
 // --- authority.c --------------------------------------------------------------------------------
 IO_WAITS void probe_try_authorities(struct probe *probe);
+
+// --- letter.c -----------------------------------------------------------------------------------
+// The test message of --mail-to, made once.
+const struct buffer *probe_message(struct probe *probe);
 
 // --- facts.c ------------------------------------------------------------------------------------
 void probe_collect_facts(struct probe *probe);

@@ -71,7 +71,9 @@ IO_WAITS static struct address control_address(struct probe *probe,
         address = answer.n_addresses ? answer.addresses[0] : (struct address){0};
     }
     address.port = control->port;
-    return address.family == family ? address : (struct address){0};
+    // What fails is no control of itself.
+    bool is_other = !address_equals_port(&address, &probe->ways[0].address);
+    return address.family == family && is_other ? address : (struct address){0};
 }
 
 void probe_try_controls(struct probe *probe) {

@@ -416,13 +416,15 @@ static void say_well(struct probe *probe) {
     struct verdict *verdict = &probe->result->verdict;
     const struct attempt *attempt = &probe->session->attempt;
     struct view place = probe_place(probe, attempt->host, &attempt->peer);
-    bool has_rcpt = probe->target->recipient.len > 0;
-    verdict->outcome = OUTCOME_UNKNOWN; // no message was sent
+    struct view rcpt = probe->target->recipient;
+    bool is_sent = probe->options->sends_mail && rcpt.len > 0;
+    verdict->outcome = is_sent ? OUTCOME_DELIVERED : OUTCOME_UNKNOWN;
     verdict->confidence = 1;
-    verdict->summary =
-        arena_printf(probe->arena, "Nothing wrong: %.*s %s%.*s%s.", VIEW_ARG(place),
-                     has_rcpt ? "would take mail for " : "greets us and is ready for mail",
-                     VIEW_ARG(probe->target->recipient), attempt->tls.len ? ", encrypted" : "");
+    verdict->summary = arena_printf(probe->arena, "Nothing wrong: %.*s %s%.*s%s.", VIEW_ARG(place),
+                                    is_sent    ? "took the test message for "
+                                    : rcpt.len ? "would take mail for "
+                                               : "greets us and is ready for mail",
+                                    VIEW_ARG(rcpt), attempt->tls.len ? ", encrypted" : "");
 }
 
 void probe_judge(struct probe *probe) {

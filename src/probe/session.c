@@ -153,14 +153,25 @@ IO_WAITS static bool log_in(struct probe *probe, struct probe_session *session) 
     return went_well(probe, session, "auth", &fact);
 }
 
+static bool is_sender_of_mail(const struct probe *probe, const struct probe_session *session) {
+    return probe->options->sends_mail &&
+           (!session->variant.is_quiet || session->variant.sends_mail);
+}
+
+IO_WAITS static void reset(struct probe *probe, struct probe_session *session) {
+    struct fact fact = talk_command(session->talk, FACT_STAGE_MAIL, VIEW("RSET"),
+                                    probe_limit_ms(probe, allowed_ms(FACT_STAGE_MAIL)));
+    add(probe, session, "rset", &fact)->is_beside = true;
+}
+
 // In one group where PIPELINING is offered, as the relay does it (RFC 2920).
 IO_WAITS static bool name_recipient(struct probe *probe, struct probe_session *session) {
     struct talk *talk = session->talk;
     struct talk_mail mail = {.sender = probe->options->sender};
     struct talk_rcpt rcpt = {.address = probe->target->recipient};
     bool in_group = talk_extensions(talk)->pipelining && !session->variant.in_lock_step;
-    if (rcpt.address.len == 0)
-        return true;
+    if (is_sender_of_mail(probe, session))
+        mail.size = probe_message(probe)->len;
     talk_send_mail(talk, &mail);
     if (in_group)
         talk_send_rcpt(talk, &rcpt);
@@ -174,11 +185,35 @@ IO_WAITS static bool name_recipient(struct probe *probe, struct probe_session *s
     if (is_accepted)
         is_accepted = went_well(probe, session, "rcpt", &fact);
     session->last_step->n_round_trips = !in_group;
-    if (talk_is_open(talk)) {
-        struct fact reset = talk_command(talk, FACT_STAGE_MAIL, VIEW("RSET"),
-                                         probe_limit_ms(probe, allowed_ms(FACT_STAGE_MAIL)));
-        add(probe, session, "rset", &reset)->is_beside = true;
-    }
+    return is_accepted;
+}
+
+// RFC 5321 4.1.1.4: from here on the message may be delivered, and RSET comes too late.
+IO_WAITS static bool send_message(struct probe *probe, struct probe_session *session) {
+    struct talk *talk = session->talk;
+    const struct buffer *message = probe_message(probe);
+    talk_send_data(talk);
+    struct fact fact = talk_read_data(talk);
+    if (!went_well(probe, session, "data", &fact))
+        return false;
+    fact = talk_send_body(talk, buffer_view(message));
+    if (fact_is_ok(&fact))
+        fact = talk_flush(talk, FACT_STAGE_BODY);
+    if (!fact_is_ok(&fact))
+        return went_well(probe, session, "body", &fact);
+    talk_send_dot(talk);
+    fact = talk_read_dot(talk);
+    return went_well(probe, session, fact.stage == FACT_STAGE_BODY ? "body" : "dot", &fact);
+}
+
+IO_WAITS static bool transact(struct probe *probe, struct probe_session *session) {
+    if (probe->target->recipient.len == 0)
+        return true;
+    bool is_accepted = name_recipient(probe, session);
+    if (is_accepted && is_sender_of_mail(probe, session))
+        return send_message(probe, session);
+    if (talk_is_open(session->talk))
+        reset(probe, session);
     return is_accepted;
 }
 
@@ -187,7 +222,7 @@ IO_WAITS static bool converse(struct probe *probe, struct probe_session *session
         return false;
     session->has_before = introduce(probe, session, "ehlo", &session->before);
     return session->has_before && encrypt(probe, session) && log_in(probe, session) &&
-           name_recipient(probe, session);
+           transact(probe, session);
 }
 
 // --- The attempt ------------------------------------------------------------------------------

@@ -86,6 +86,7 @@ void probe_write_json(const struct probe_result *result, struct json_writer *jso
         put_step(json, &result->steps[i], &result->attempt);
     json_array_end(json);
     put_changes(json, result);
+    json_put_string(json, "message_id", result->message_id);
     put_letter(json, &result->verdict);
     json_object_end(json);
 }

@@ -210,6 +210,32 @@ class PipelineBreaker:
                 connection.sendall(b"250-breaker.test\r\n250 PIPELINING\r\n" if is_ehlo else b"250 ok\r\n")
 
 
+class Mail(unittest.TestCase):
+    def test_delivered_once(self):
+        with Sink() as sink:
+            status, answer = probe(f"127.0.0.1:{sink.port}", "--mail-to", "box@example.net", "--sender",
+                                   "me@example.org")
+            self.assertEqual((status, answer["outcome"]), (0, "delivered"))
+            self.assertEqual([step(answer, name)["state"] for name in ("data", "dot")], ["ok", "ok"])
+            self.assertEqual(len(sink.messages), 1)
+            sender, recipients, body = sink.messages[0]
+        self.assertEqual((sender, recipients), ("me@example.org", ["box@example.net"]))
+        self.assertIn(f"Message-ID: {answer['message_id']}".encode(), body)
+        self.assertIn(b"Auto-Submitted: auto-generated", body)
+
+    def test_faults(self):
+        for script, cause, stage in (({"data": "554 5.7.1 no"}, None, "data"),
+                                     ({"data": "close"}, "closed-data", "data"),
+                                     ({"dot": "552 5.3.4 too big"}, "size-limit", "dot"),
+                                     ({"dot": "close"}, "closed-dot", "dot"),
+                                     ({"dot": "silent"}, "silent-dot", "dot")):
+            with self.subTest(script=script), Sink(script) as sink:
+                status, answer = probe(f"127.0.0.1:{sink.port}", "--mail-to", "box@example.net")
+                self.assertEqual((status, answer["stage"]), (1, stage), answer["summary"])
+                self.assertIn(answer["cause"], (cause or answer["cause"],))
+                self.assertEqual(answer["may_be_delivered"], script.get("dot") in ("close", "silent"))
+
+
 class Many(unittest.TestCase):
     def run_list(self, lines, *arguments):
         with tempfile.TemporaryDirectory() as folder:
