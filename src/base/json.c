@@ -61,19 +61,35 @@ static void put_ascii(struct buffer *out, char c) {
     }
 }
 
+// Most text stands as it is.
+static size_t plain_len(struct view text) {
+    size_t len = 0;
+    while (len < text.len && text.ptr[len] >= ' ' && text.ptr[len] < 0x7f && text.ptr[len] != '"' &&
+           text.ptr[len] != '\\')
+        len++;
+    return len;
+}
+
+// What needs a sign of its own; returns how much of `text` it was.
+static size_t put_special(struct buffer *out, struct view text) {
+    if ((unsigned char)text.ptr[0] < 0x80) {
+        put_ascii(out, text.ptr[0]);
+        return 1;
+    }
+    size_t len = view_utf8_len(text);
+    buffer_append_view(out, len ? view_take(text, len) : VIEW("\xef\xbf\xbd"));
+    return size_max(len, 1);
+}
+
 void json_add_string(struct json_writer *json, struct view value) {
     before_value(json);
     buffer_append_char(json->out, '"');
     while (value.len) {
-        size_t len = 1;
-        if ((unsigned char)value.ptr[0] < 0x80)
-            put_ascii(json->out, value.ptr[0]);
-        else if ((len = view_utf8_len(value)) > 0)
+        size_t len = plain_len(value);
+        if (len)
             buffer_append(json->out, value.ptr, len);
-        else {
-            buffer_append(json->out, "\xef\xbf\xbd", 3);
-            len = 1;
-        }
+        else
+            len = put_special(json->out, value);
         value = view_skip(value, len);
     }
     buffer_append_char(json->out, '"');

@@ -169,8 +169,8 @@ static bool find_report(struct view words, struct view text, struct fact *fact) 
     return false;
 }
 
-static enum fact_stage phase_in(struct view words, struct view text) {
-    if (view_find_nocase(words, VIEW("refused to talk to me")) < words.len)
+static enum fact_stage phase_in(struct view text) {
+    if (view_find(text, VIEW("refused to talk to me")) < text.len)
         return FACT_STAGE_GREETING;
     return phase_of(text);
 }
@@ -180,7 +180,7 @@ enum fact_stage fact_stage_of_words(struct view words) {
     build_once();
     words = view_take(words, 4 * FACT_TEXT_BYTES_MAX);
     plain_text_from(words, &plain);
-    return phase_in(words, plain_text_view(&plain));
+    return phase_in(plain_text_view(&plain));
 }
 
 bool fact_of_words(struct view words, struct fact *fact) {
@@ -190,7 +190,7 @@ bool fact_of_words(struct view words, struct fact *fact) {
     words = view_take(words, 4 * FACT_TEXT_BYTES_MAX);
     plain_text_from(words, &plain);
     struct view text = plain_text_view(&plain);
-    enum fact_stage phase = phase_in(words, text);
+    enum fact_stage phase = phase_in(text);
     if (!find_quoted_reply(words, quote_marks, ARRAY_LEN(quote_marks), fact) &&
         !find_report(words, text, fact) &&
         !find_quoted_reply(words, inner_marks, ARRAY_LEN(inner_marks), fact) &&

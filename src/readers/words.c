@@ -46,12 +46,16 @@ static bool is_about_network(const struct reader_reply *reply) {
            view_find_nocase(reply->around, VIEW("deferred: ")) < reply->around.len;
 }
 
+static bool takes_stage(const struct fact *report) {
+    return report->stage == FACT_STAGE_UNKNOWN && report->kind != FACT_KIND_EXPIRED &&
+           report->kind != FACT_KIND_ROUTE;
+}
+
 static bool take_report(struct view text, enum fact_stage stage, struct fact *fact) {
     struct fact report;
     if (!fact_of_words(text, &report) || report.kind == FACT_KIND_REPLY)
         return false;
-    if (report.stage == FACT_STAGE_UNKNOWN && report.kind != FACT_KIND_EXPIRED &&
-        report.kind != FACT_KIND_ROUTE)
+    if (takes_stage(&report))
         report.stage = stage;
     *fact = report;
     return true;
@@ -95,15 +99,20 @@ static void judge_replies(const struct reader_replies *replies, enum fact_stage 
 }
 
 // "5.2.2 Mailbox Full" and "(#5.1.1)": a refusal that is told without its reply code.
-static bool judge_bare_words(struct view text, enum fact_stage stage, struct reader_words *words) {
-    struct fact fact = fact_make(stage, FACT_KIND_REPLY);
+// Most paragraphs of a notice say nothing: what a known failure needs beside is looked for last.
+static bool judge_bare_words(struct view text, struct reader_words *words) {
+    struct fact fact = fact_make(FACT_STAGE_UNKNOWN, FACT_KIND_REPLY);
     fact.text = text;
     words->enhanced = reader_enhanced_find(text);
     (void)smtp_enhanced_parse(words->enhanced, fact.enhanced);
-    if (take_report(text, stage, &words->fact))
+    if (take_report(text, FACT_STAGE_UNKNOWN, &words->fact)) {
+        if (takes_stage(&words->fact))
+            words->fact.stage = fact_stage_of_words(text);
         return true;
+    }
     if (words->enhanced.len == 0 && !is_known_reply(words, &fact))
         return reader_number_read(text, &words->fact);
+    fact.stage = fact_stage_of_words(text);
     words->fact = fact;
     return true;
 }
@@ -123,15 +132,16 @@ bool reader_words_read(struct view text, struct reader_words *words) {
     *words = (struct reader_words){.fact = fact_make(FACT_STAGE_UNKNOWN, FACT_KIND_NONE)};
     text = view_trim(view_take(text, READER_WORDS_BYTES_MAX));
     words->text = reader_words_unwrap(text, words);
-    words->is_suppression = says_suppressed(words->text);
     bool has_reply = reader_replies_find(words->text, &replies);
     reader_host_find(words->text, has_reply ? replies.outer.code.ptr : NULL, words);
-    enum fact_stage stage = fact_stage_of_words(words->text);
+    if (!has_reply && !judge_bare_words(words->text, words))
+        return false;
+    words->is_suppression = says_suppressed(words->text);
     if (!has_reply)
-        return judge_bare_words(words->text, stage, words);
+        return true;
     const struct reader_reply *reported = replies.is_field ? &replies.outer : &replies.inner;
     words->code = reported->code;
     words->enhanced = reported->enhanced;
-    judge_replies(&replies, stage, words);
+    judge_replies(&replies, fact_stage_of_words(words->text), words);
     return true;
 }
