@@ -222,6 +222,24 @@ bool greeting_is_masked(struct view greeting) {
     return stars >= STARS_MIN && is_row_of_stars(greeting);
 }
 
+// RFC 8996: before TLS 1.2. A fact of a failed step knows the number, an attempt the words.
+static void warn_of_old_tls(const struct fact *fact, const struct attempt *attempt,
+                            struct arena *arena, struct verdict *verdict) {
+    static const struct view retired[] = {TEXT("SSLv3"), TEXT("TLSv1"), TEXT("TLSv1.0"),
+                                          TEXT("TLSv1.1")};
+    struct view words = VIEW_NONE, version = VIEW_NONE;
+    if (fact->tls_version && fact->tls_version < 0x0303)
+        version = number_tls_version(fact->tls_version);
+    if (attempt)
+        words = view_take(attempt->tls, view_find_char(attempt->tls, ' '));
+    for (size_t i = 0; i < ARRAY_LEN(retired) && !version.len; i++)
+        if (view_equals(words, retired[i]))
+            version = words;
+    if (version.len)
+        warn(verdict, CAUSE_TLS_OUTDATED,
+             arena_printf(arena, "the session used %.*s, which is retired", VIEW_ARG(version)));
+}
+
 void collect_warnings(const struct fact *fact, const struct attempt *attempt, struct arena *arena,
                       struct verdict *verdict) {
     if (fact->flags & FACT_FLAG_TLS_DOWNGRADED)
@@ -230,10 +248,10 @@ void collect_warnings(const struct fact *fact, const struct attempt *attempt, st
     if (fact->flags & FACT_FLAG_8BIT_UNDECLARED)
         warn(verdict, CAUSE_EIGHT_BIT_UNDECLARED,
              VIEW("8-bit bytes went to a server that does not offer 8BITMIME"));
-    if (fact->tls_version && fact->tls_version < 0x0303)
-        warn(verdict, CAUSE_TLS_OUTDATED,
-             arena_printf(arena, "the session used %.*s, which is retired",
-                          VIEW_ARG(number_tls_version(fact->tls_version))));
+    if (fact->flags & FACT_FLAG_CLEAR_DROPPED)
+        warn(verdict, CAUSE_TLS_INJECTION,
+             VIEW("words in clear text stood behind the answer to STARTTLS; they were dropped"));
+    warn_of_old_tls(fact, attempt, arena, verdict);
     if (!attempt)
         return;
     if (attempt->tls.len && attempt->tls_verify && fact->kind != FACT_KIND_CERT)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The names of the laboratory: a root of its own, signed, below it `example.` (unsigned) and `secure.`
 (signed), the reverse zones, and a resolver that validates from that root."""
+import ipaddress
 import os
 import subprocess
 import time
@@ -74,7 +75,8 @@ class Names:
         self.records.setdefault(zone, []).extend(lines)
 
     def add_reverse(self, address, name):
-        self.add("arpa.", ".".join(reversed(address.split("."))) + f".in-addr PTR {name}")
+        owner = ipaddress.ip_address(address).reverse_pointer
+        self.add("arpa.", f"{owner}. PTR {name}")
 
     def _path(self, zone):
         return os.path.join(self.folder, "zone-" + zone.strip(".").replace(".", "-"))

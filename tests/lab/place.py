@@ -36,9 +36,10 @@ class Site:
         if self.row.signing:
             names.sign(zone, parent, **{k: v for k, v in self.row.signing.items() if k != "how"})
             names.add(parent, f"{zone} NS ns.lab.example.")
-        names.add_reverse(self.our_address, f"us{self.number}.example.")
-        names.add("example.", f"us{self.number} A {self.our_address}")
-        names.add("example.", f"us{self.number} AAAA {self.our_address6}")
+        for n in (2, 3, 4):
+            for kind, address in (("A", f"45.1.{self.number}.{n}"), ("AAAA", f"2a0f:1:{self.number}::{n}")):
+                names.add("example.", f"us{self.number} {kind} {address}")
+                names.add_reverse(address, f"us{self.number}.example.")
 
     @property
     def helo(self):

@@ -34,6 +34,7 @@ class Scenario:
     words: str = ""  # for explain: Postfix's words where its own delivery cannot meet the fault
     postfix_tls: str = ""
     postfix_transport: str = ""
+    warns: tuple = None  # of the probe: these warnings and no others; None: not looked at
     is_quick: bool = False  # in the part that `make test` runs
 
     def message(self):
@@ -46,6 +47,9 @@ class Scenario:
         return self.instead.get(tool, (self.cause, self.blame))
 
     def accepts(self, tool, answer):
+        warned = {warning["cause"] for warning in answer.get("warnings", ())}
+        if tool == "probe" and self.warns is not None and warned != set(self.warns):
+            return False
         wanted = self.expected(tool)
         wanted = wanted if isinstance(wanted, list) else [wanted]
         return any(answer.get("cause") == cause and (cause == "none" or answer.get("blame") == blame)

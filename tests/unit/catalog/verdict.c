@@ -304,6 +304,19 @@ static void test_warnings(void **state) {
     assert_int_equal(v.warnings[2].cause, CAUSE_TLS_OUTDATED);
     assert_int_equal(v.warnings[3].cause, CAUSE_CERT_EXPIRED);
     assert_int_equal(v.n_remedies, 0);
+    // An attempt knows the version by its name alone.
+    fact.tls_version = 0;
+    fact.flags = FACT_FLAG_CLEAR_DROPPED;
+    attempt.tls_verify = 0;
+    attempt.tls = VIEW("TLSv1.1 ECDHE-RSA-AES256-SHA");
+    verdict_of_fact(&fact, &attempt, false, &arena, &v);
+    assert_int_equal(v.n_warnings, 2);
+    assert_int_equal(v.warnings[0].cause, CAUSE_TLS_INJECTION);
+    assert_int_equal(v.warnings[1].cause, CAUSE_TLS_OUTDATED);
+    attempt.tls = VIEW("TLSv1.2 ECDHE-RSA-AES256-GCM-SHA384");
+    fact.flags = 0;
+    verdict_of_fact(&fact, &attempt, false, &arena, &v);
+    assert_int_equal(v.n_warnings, 0);
     arena_finish(&arena);
 }
 
