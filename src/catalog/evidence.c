@@ -66,8 +66,28 @@ static void add_tls(const struct fact *fact, struct arena *arena, struct verdict
         verdict_add_evidence(verdict, arena_printf(arena, "TLS library: %.*s", VIEW_ARG(text)));
 }
 
+// What was seen to be missing, where nobody said so in words.
+static struct view lack_line(const struct fact *fact) {
+    static const struct view demands[FACT_DEMAND_COUNT] = {
+        [FACT_DEMAND_STARTTLS] = TEXT("the answer to EHLO does not offer STARTTLS"),
+        [FACT_DEMAND_AUTH] = TEXT("the answer to EHLO does not offer AUTH"),
+        [FACT_DEMAND_AUTH_MECHANISM] =
+            TEXT("the answer to EHLO offers AUTH, but neither PLAIN nor LOGIN"),
+        [FACT_DEMAND_SMTPUTF8] = TEXT("the answer to EHLO does not offer SMTPUTF8"),
+        [FACT_DEMAND_SIZE] = TEXT("the answer to EHLO states a SIZE below the message's"),
+    };
+    if (fact->text.len)
+        return VIEW_NONE;
+    if (fact->kind == FACT_KIND_DEMAND)
+        return demands[fact->detail];
+    return fact->kind == FACT_KIND_LOCAL && fact->detail == FACT_LOCAL_SOURCE
+               ? VIEW("no interface of this machine has the configured source address")
+               : VIEW_NONE;
+}
+
 static void add_words(const struct fact *fact, struct arena *arena, struct verdict *verdict) {
     struct view text = printable(fact->text, arena);
+    verdict_add_evidence(verdict, lack_line(fact));
     if (fact->reply_code) {
         struct view line = reply_line(fact, arena);
         verdict_add_evidence(verdict,
@@ -76,6 +96,8 @@ static void add_words(const struct fact *fact, struct arena *arena, struct verdi
     } else if (fact->kind == FACT_KIND_GARBLED)
         verdict_add_evidence(verdict,
                              arena_printf(arena, "first bytes received: \"%.*s\"", VIEW_ARG(text)));
+    else if (text.len && fact->kind == FACT_KIND_ROUTE)
+        verdict_add_evidence(verdict, arena_printf(arena, "name: %.*s", VIEW_ARG(text)));
     else if (text.len && fact->kind != FACT_KIND_DNS && fact->kind != FACT_KIND_TLS &&
              fact->kind != FACT_KIND_CERT)
         verdict_add_evidence(verdict, arena_printf(arena, "words: \"%.*s\"", VIEW_ARG(text)));

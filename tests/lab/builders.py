@@ -31,6 +31,12 @@ def router_drops(site, what="ip daddr {a} tcp dport 25"):
     site.lab.internet.rule("forward", site.fill(what) + " drop")
 
 
+def egress_blocked(site):
+    """The first router lets nothing to port 25 through, whoever is called."""
+    for chain in ("input", "forward"):
+        site.lab.internet.rule(chain, f"ip saddr 45.1.{site.number}.0/24 tcp dport 25 drop")
+
+
 def router_rejects(site, how, what="ip daddr {a} tcp dport 25"):
     site.lab.internet.rule("forward", site.fill(what) + " reject with " + how)
 

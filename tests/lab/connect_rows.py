@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The way to the server: routes, connections, greetings."""
-from builders import no_route, our_filter, our_network, router_drops, router_rejects, smtp
+from builders import egress_blocked, no_route, our_filter, our_network, router_drops, router_rejects, smtp
 from scenario import BOTH, Scenario as Row
+from world import NOTICES
 
 LOST = "Postfix says \"lost connection\" for an end and for a reset"
 NO_ROUTE = "Postfix says \"No route to host\" for both"
 OURS = "it happens on this machine alone"
 V6 = ("{d}. MX 10 {mx}.", "{mx}. AAAA {a6}")
+CONTROLS = ",".join(address + ":25" for address in NOTICES)
 
 ROWS = [
     Row("conn-refused", "nothing listens", "conn-refused", "destination", is_quick=True),
@@ -54,8 +56,12 @@ ROWS = [
         words="Nov 21 10:00:00 relay postfix/smtp[99]: 4A5B6C7D8E: to=<rcpt@{d}>, relay=none, delay=0.1, "
               "delays=0.1/0/0/0, dsn=4.4.1, status=deferred (connect to {mx}[{a}]:25: Invalid argument)"),
     Row("egress-blocked", "our provider drops port 25, whoever is called", "conn-timeout", "unknown",
-        [(smtp, {}), (router_drops, {"what": "ip saddr 45.1.{n}.0/24 tcp dport 25"})],
-        instead={"probe": [("egress-blocked", "local"), ("conn-timeout", "unknown")], "explain": None}, because=OURS),
+        [(smtp, {}), (egress_blocked, {})], probe_arguments=("--control", CONTROLS),
+        instead={"probe": ("egress-blocked", "local"), "explain": None},
+        because="one attempt knows one destination; it happens on this machine alone"),
+    Row("dead-but-not-ours", "port 25 is dropped, other ports and other hosts answer", "conn-timeout", "unknown",
+        [(smtp, {}), (router_drops, {})], probe_arguments=("--control", CONTROLS),
+        instead={"probe": ("port-filtered", "destination")}, because="one attempt knows one port"),
     Row("acl-by-source", "a filter drops one of our two addresses", "conn-timeout", "unknown",
         [(smtp, {}), (router_drops, {"what": "ip saddr {us} ip daddr {a} tcp dport 25"})],
         instead={"probe": ("acl-by-source", "destination"), "explain": None},

@@ -77,6 +77,25 @@ ROWS = [
                   for tool in ("relay", "probe", "explain")}),
     says("tls-demanded", "mail", "530 5.7.0 Must issue a STARTTLS command first", "tls-required", "policy"),
     says("loop-found", "dot", "554 5.4.6 Error: too many hops", "loop", "policy"),
+    says("mailbox-busy", "rcpt", "450 4.2.0 Mailbox busy, try again later", "mailbox-busy", "destination"),
+    says("recipient-moved", "rcpt", "551 5.1.6 User has moved; please try <other@lab.example>", "mailbox-moved",
+         "recipient"),
+    says("recipient-rate", "rcpt", "450 4.2.1 The user you are trying to contact is receiving mail too quickly. "
+         "Please resend your message at a later time.", "recipient-rate", "recipient"),
+    says("helo-at-rcpt", "rcpt", "504 5.5.2 <relay>: Helo command rejected: need fully-qualified hostname",
+         "ehlo-name-rejected", "sender"),
+    says("dkim", "dot", "550 5.7.20 No passing DKIM signature found", "dkim-fail", "sender"),
+    says("overload", "data", "451 4.3.2 System overloaded, try again later", "overload", "destination"),
+    says("format", "dot", "550 5.6.0 Message has duplicate header fields, RFC 5322", "content-format", "sender"),
+    says("gmail-reputation", "dot", "421-4.7.0 [{us}      15] Our system has detected that this message is\r\n"
+         "421-4.7.0 suspicious due to the very low reputation of the sending IP address.\r\n"
+         "421 4.7.0 To protect our users, the message has been deferred. a1-20020a - gsmtp",
+         "reputation-554", "sender"),
+    says("exchange-full", "rcpt", "432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded",
+         "recipient-rate", "recipient"),
+    says("mimecast-greylist", "rcpt", "451 Internal resources are temporarily unavailable - https://community.mimecast"
+         ".com/docs/DOC-1369#451 [abc]", "rcpt-greylist", "nobody"),
+    says("spamd-greylist", "data", "451 Temporary failure, please try again later.", "rcpt-greylist", "nobody"),
     says("rcpt-no-words", "rcpt", "450 not now", "rcpt-deferred", "unknown"),
     says("rcpt-no-words-5", "rcpt", "550 no", "rcpt-refused", "policy",
          instead={tool: [("rcpt-refused", "policy"), ("user-unknown", "recipient")]

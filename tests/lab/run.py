@@ -27,6 +27,7 @@ def arguments():
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--list", action="store_true", help="names the scenarios")
     parser.add_argument("--verbose", action="store_true", help="shows evidence of what is wrong")
+    parser.add_argument("--many", type=int, help="instead: one probe of so many healthy destinations, with figures")
     parser.add_argument("--jobs", type=int, default=4)
     parser.add_argument("--folder", help=argparse.SUPPRESS)  # within the namespaces
     return parser.parse_args()
@@ -88,8 +89,8 @@ class Lab:
         with open(os.path.join(folder, "resolv.conf"), "w", encoding="ascii") as handle:
             handle.write(f"nameserver {world.RESOLVER}\noptions edns0 trust-ad\n")
         world.run("mount", "--bind", os.path.join(folder, "resolv.conf"), "/etc/resolv.conf")
-        self.names.add("example.", f"lab MX 10 notices.lab", f"notices.lab A {world.NOTICES}")
-        self.notices = server.Server([world.NOTICES], name="notices.lab.example")
+        self.names.add("example.", "lab MX 10 notices.lab", f"notices.lab A {world.NOTICES[0]}")
+        self.notices = server.Server(world.NOTICES, name="notices.lab.example")
         self.sender = None
 
     def prepare(self, rows, wants_postfix):
@@ -151,7 +152,27 @@ def totals(results, rows, asked):
     return numbers
 
 
+def many(options):
+    import builders
+    import place
+    import scenario
+    row = scenario.Scenario("many", "nothing", "none", "nobody", [(builders.smtp, {})],
+                            zone=("*.{d}. MX 10 {mx}.", "{mx}. A {a}"))
+    lab = Lab(options.folder, options.program)
+    site = place.Site(lab, 1, row)
+    site.add_names(lab.names)
+    lab.names.start()
+    site.build()
+    base = lab.tools.probe_many(site, 1)[1]
+    seconds, memory, n_well = lab.tools.probe_many(site, options.many)
+    print(f"{options.many} targets: {n_well} well, {seconds:.1f} s, {memory / 2**20:.1f} MB, "
+          f"{(memory - base) / 1024 / options.many:.1f} KB a target above the first")
+    return 0 if n_well == options.many else 1
+
+
 def inside(options):
+    if options.many:
+        return many(options)
     rows = chosen(options)
     lab = Lab(options.folder, options.program)
     asked = [tool for tool in TOOLS if tool in (options.tools.split(",") if options.tools else TOOLS)]

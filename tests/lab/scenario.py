@@ -17,6 +17,7 @@ class Scenario:
     secure: bool = False  # its domain stands below the signed zone
     signing: dict = field(default_factory=dict)  # and is a zone of its own, signed so (Names.sign)
     connector: str = ""  # more keys of the sender's connector
+    config: str = ""  # more of the sender's configuration
     sender: str = "sender@lab.example"
     recipients: int = 1
     watch: str = ""  # the local part whose fate counts, where it is not the first
@@ -27,6 +28,7 @@ class Scenario:
     until_delivered: bool = False  # failures on the way do not count
     patience: int = 25  # seconds until a verdict must stand
     target: str = "{d}"  # of the probe
+    probe_arguments: tuple = ()
     # Other causes that a tool may name, since it sees less or more than the relay: {tool: (cause, blame)}.
     # None for a tool: it cannot meet this fault, and why stands in `because`.
     instead: dict = field(default_factory=dict)
@@ -50,6 +52,8 @@ class Scenario:
         warned = {warning["cause"] for warning in answer.get("warnings", ())}
         if tool == "probe" and self.warns is not None and warned != set(self.warns):
             return False
+        if "confidence" in answer and answer["cause"] != "none" and not answer.get("evidence"):
+            return False  # a verdict has to show what it rests on
         wanted = self.expected(tool)
         wanted = wanted if isinstance(wanted, list) else [wanted]
         return any(answer.get("cause") == cause and (cause == "none" or answer.get("blame") == blame)

@@ -36,7 +36,7 @@ class Server:
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((address, port))
-        listener.listen(64)
+        listener.listen(2048)
         self.listeners.append(listener)
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
 

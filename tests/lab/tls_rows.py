@@ -63,5 +63,6 @@ ROWS = [
                  for tool in ("relay", "probe")} | {"explain": ("cert-invalid", "destination")},
         because="a lone certificate of an unknown issuer looks the same, unless the issuer can be fetched", **DOMAIN),
     Row("tls-injected", "words in clear right behind the answer to STARTTLS", "none", "nobody",
-        warns=("tls-injection-suspect",), broken=[(smtp, {"tls": "good", "script": {"starttls": "220 2.0.0 go on\r\n250 2.1.0 injected"}})]),
+        warns=("tls-injection-suspect",),
+        broken=[(smtp, {"tls": "good", "script": {"starttls": "220 2.0.0 go on\r\n250 2.1.0 injected"}})]),
 ]

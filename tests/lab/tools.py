@@ -44,7 +44,7 @@ class Relay(harness.Relay):
         os.makedirs(folder)
         text = CONFIG.format(resolver=site.resolver, anchor=site.lab.names.anchor, ca=site.lab.pki.path,
                              first=row.retry, more=site.fill(row.connector))
-        super().__init__(text, folder)
+        super().__init__(text + site.fill(row.config), folder)
 
     def configure(self, config, hostname="relay.test"):
         super().configure(config, self.site.helo)
@@ -119,15 +119,19 @@ def has_probe():
     return done.returncode == 0 and "probe" in done.stdout
 
 
-def ask_probe(site):
-    row = site.row
-    config = os.path.join(site.folder, "probe.conf")
+def write_probe_config(site):
+    row, config = site.row, os.path.join(site.folder, "probe.conf")
     with open(config, "w", encoding="ascii") as handle:
         handle.write(f'hostname = "{site.helo}"\ndata = "{site.folder}/probe-data"\n' +
                      CONFIG.format(resolver=site.resolver, anchor=site.lab.names.anchor, ca=site.lab.pki.path,
-                                   first="1m", more=site.fill(row.connector)))
+                                   first="1m", more=site.fill(row.connector)) + site.fill(row.config))
+    return config
+
+
+def ask_probe(site):
+    row, config = site.row, write_probe_config(site)
     target = site.fill(row.target)
-    command = [harness.PROGRAM, "probe", "--json", "-c", config, "--timeout", "4s", target]
+    command = [harness.PROGRAM, "probe", "--json", "-c", config, "--timeout", "4s", *row.probe_arguments, target]
     with world.inside(site.us):
         started = time.monotonic()
         try:
@@ -139,6 +143,25 @@ def ask_probe(site):
     except ValueError:
         return {"cause": "(no answer)", "blame": "", "error": done.stderr[-500:], "command": command}
     return found(answer.get("verdict", answer), seconds=round(time.monotonic() - started, 1))
+
+
+def probe_many(site, n_targets):
+    """So many healthy destinations in one run: (seconds, bytes of memory, how many are well)."""
+    path = os.path.join(site.folder, "targets")
+    with open(path, "w", encoding="ascii") as handle:
+        handle.writelines(f"d{n}.{site.domain}\n" for n in range(n_targets))
+    command = [harness.PROGRAM, "probe", "--json", "--file", path, "--concurrency", str(n_targets), "-c",
+               write_probe_config(site)]
+    began = time.monotonic()
+    with world.inside(site.us), open(os.path.join(site.folder, "answers"), "w+b") as out:
+        done = subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE)
+        words = done.stderr.read()
+        _, _, usage = os.wait4(done.pid, 0)
+        out.seek(0)
+        causes = [json.loads(line)["cause"] for line in out if line.strip()]
+    if causes.count("none") != n_targets:
+        print(words.decode()[-500:], sorted(set(causes), key=str), file=sys.stderr)
+    return time.monotonic() - began, usage.ru_maxrss * 1024, causes.count("none")
 
 
 def explain_text(text, folder):

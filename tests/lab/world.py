@@ -14,7 +14,7 @@ import threading
 CLONE_NEWNET = 0x40000000
 LIBC = ctypes.CDLL(None, use_errno=True)
 ROOT_SERVER, RESOLVER = "45.0.0.1", "45.0.0.53"  # the names of the lab; the resolver that works
-NOTICES = "45.0.0.25"  # a server that takes the senders' notices
+NOTICES = ("45.0.0.25", "45.0.0.26", "45.0.0.27")  # a server that takes notices, and every call
 RESOLVER6 = "2a0f:0:53::53"
 
 
@@ -22,6 +22,9 @@ def lacking():
     """Why the laboratory cannot be built here, or None."""
     if os.geteuid() != 0:
         return "namespaces are made by root"
+    with open("/proc/self/uid_map", encoding="ascii") as handle:
+        if sum(int(line.split()[2]) for line in handle) < 65536:
+            return "this root is alone in a namespace of users, and servers change theirs"
     for program in ("unshare", "ip", "nft", "nsd", "unbound", "openssl", "cc", "ldns-signzone"):
         if not any(os.access(os.path.join(folder, program), os.X_OK)
                    for folder in os.environ.get("PATH", "").split(":") + ["/usr/sbin", "/sbin"]):
@@ -69,7 +72,7 @@ class Internet:
     def __init__(self):
         self.lock = threading.Lock()
         run("ip", "link", "set", "lo", "up")
-        for address in (ROOT_SERVER, RESOLVER, NOTICES):
+        for address in (ROOT_SERVER, RESOLVER, *NOTICES):
             run("ip", "address", "add", address + "/32", "dev", "lo")
         run("ip", "-6", "address", "add", RESOLVER6 + "/128", "dev", "lo", "nodad")
         for key in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
@@ -79,6 +82,7 @@ class Internet:
         sysctl("ipv4/icmp_msgs_per_sec", "100000")
         run("nft", "-f", "-", text="""
 table inet path {
+    chain input { type filter hook input priority 0; }
     chain forward { type filter hook forward priority 0; }
     chain output { type filter hook output priority 0; }
     chain rewrite { type nat hook prerouting priority -100; }

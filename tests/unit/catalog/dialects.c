@@ -214,6 +214,8 @@ static const struct reply_row {
     {FACT_STAGE_MAIL, "451 4.7.500 Server busy. Please try again later from [192.0.2.1]. (AS761)",
      "", CAUSE_THROTTLE},
     {FACT_STAGE_MAIL, "451 4.3.2 Server busy", "", CAUSE_OVERLOAD},
+    {FACT_STAGE_RCPT, "432 4.3.2 STOREDRV.Deliver; recipient thread limit exceeded", "",
+     CAUSE_RECIPIENT_RATE},
     // The same code, another speaker
     {FACT_STAGE_DOT, "421 4.7.28 Our system has detected an unusual rate of mail", "mx.google.com",
      CAUSE_THROTTLE},
