@@ -93,7 +93,10 @@ class Trouble:
         is_seen = len(self.messages) >= least and self.last - self.first >= 300
         if self.kind == "everything":
             is_seen = len(self.hit) >= 8
-        return {"kind": self.kind, "name": self.name, "domains": sorted(self.domains), "cause": self.cause,
+        kind, name = self.kind, self.name
+        if kind == "site" and len(self.hit) == 1:  # nobody can see more of it
+            kind, name = "destination", min(self.hit)
+        return {"kind": kind, "name": name, "domains": sorted(self.domains), "cause": self.cause,
                 "begin": base + self.begin, "end": base + self.end, "share": self.share,
                 "first": base + self.first if self.first is not None else None,
                 "line": self.line, "messages": len(self.messages), "must": bool(is_seen and self.first is not None)}

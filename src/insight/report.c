@@ -8,6 +8,8 @@
 
 enum { CAUSES_SHOWN_MAX = 64, DESTINATIONS_SHOWN_MAX = 50, REPORT_BYTES_MAX = 64 << 20 };
 enum { ALIKE_MS = 5 * MINUTE_MS, TAIL_MS = 2 * HOUR_MS };
+enum { FEW_MESSAGES = 6, PLACES_MIN = 3 };
+static const double WHOLE_SHARE = 0.9; // of a site: its domains fail together
 
 void report_free(struct insight *insight) {
     LIST_FOR_EACH_SAFE (node, following, &insight->shown)
@@ -49,12 +51,14 @@ static bool is_part(const struct trouble *part, const struct trouble *whole) {
     bool is_kin =
         part->family == whole->family ||
         (whole->scope == SCOPE_EVERYTHING && is_road(part->family) && is_road(whole->family));
-    bool is_small = part->second_ms && count_get(&part->messages) < 6;
-    int64_t onset_ms = is_small || trouble_begins_odd(part) ? part->second_ms : part->onset_ms;
-    if (!is_kin || onset_ms < whole->onset_ms - ALIKE_MS)
+    bool is_before = whole->end_ms == 0 || part->last_failure_ms <= end_of(whole) + TAIL_MS;
+    if (!is_kin || !is_before || part->last_failure_ms < whole->onset_ms)
         return false;
-    return whole->end_ms == 0 ||
-           (onset_ms <= end_of(whole) && part->last_failure_ms <= end_of(whole) + TAIL_MS);
+    // A few messages, the first of them odd ones before it.
+    if (count_get(&part->messages) < FEW_MESSAGES)
+        return true;
+    int64_t onset_ms = trouble_begins_odd(part) ? part->second_ms : part->onset_ms;
+    return onset_ms >= whole->onset_ms - ALIKE_MS && onset_ms <= end_of(whole);
 }
 
 static bool is_of_site(const struct trouble *destination, const struct trouble *site) {
@@ -112,7 +116,10 @@ static struct trouble *main_domain(struct insight *insight, const struct trouble
 
 static void settle_site(struct insight *insight, struct trouble *site) {
     bool is_shared = count_get(&site->domains) > 1;
-    if (main_domain(insight, site)) {
+    double share;
+    trouble_share(site, &share);
+    bool is_whole = is_shared && share >= WHOLE_SHARE;
+    if (!is_whole && main_domain(insight, site)) {
         trouble_destroy(site);
         return;
     }
@@ -132,6 +139,38 @@ static void settle_sites(struct insight *insight) {
     LIST_FOR_EACH_SAFE (at, next, &insight->shown)
         if (of_node(at)->gone || of_node(at)->n_asked == 0)
             trouble_destroy(of_node(at));
+}
+
+// Three unrelated places that refuse us at the same time by what they think of us speak of us.
+static bool speaks_of_us(const struct trouble *trouble) {
+    double share = family_traits(trouble->family)->everything_share;
+    return share > 0 && !is_road(trouble->family) && trouble->scope != SCOPE_EVERYTHING;
+}
+
+static bool is_beside(const struct trouble *first, const struct trouble *other) {
+    return other->family == first->family && speaks_of_us(other) && overlap(first, other, ALIKE_MS);
+}
+
+static void gather(struct insight *insight, struct trouble *first) {
+    size_t n = 0;
+    LIST_FOR_EACH (node, &insight->shown)
+        n += is_beside(first, of_node(node));
+    if (n < PLACES_MIN)
+        return;
+    LIST_FOR_EACH_SAFE (at, next, &insight->shown) {
+        struct trouble *other = of_node(at);
+        if (other == first || !is_beside(first, other))
+            continue;
+        trouble_join(first, other);
+        trouble_destroy(other);
+    }
+    first->scope = SCOPE_EVERYTHING;
+}
+
+static void gather_ours(struct insight *insight) {
+    LIST_FOR_EACH (node, &insight->shown)
+        if (speaks_of_us(of_node(node)))
+            gather(insight, of_node(node));
 }
 
 // --- Incidents -----------------------------------------------------------------------------------
@@ -369,6 +408,7 @@ const struct insight_report *insight_report(struct insight *insight) {
     join_same(insight);
     take_in_parts(insight);
     settle_sites(insight);
+    gather_ours(insight);
     put_incidents(insight);
     put_late(insight);
     put_destinations(insight);

@@ -173,6 +173,18 @@ static void all_fail_at_once_and_it_is_ours(void **state) {
     arena_finish(&arena);
 }
 
+static void three_that_refuse_us_speak_of_us(void **state) {
+    static const char *const domains[] = {"one.example", "two.test", "three.invalid"};
+    struct insight *insight = *state;
+    for (int i = 0; i < 60; i++)
+        defer(insight, domains[i % 3], 1 + (uint64_t)i, i * MINUTE, CAUSE_DNSBL);
+    const struct insight_report *report = insight_report(insight);
+    assert_int_equal(report->n_incidents, 1);
+    assert_int_equal(report->incidents[0].extent, INSIGHT_EVERYTHING);
+    assert_int_equal(report->incidents[0].blame, BLAME_SENDER);
+    assert_int_equal(report->incidents[0].n_attempts, 60);
+}
+
 static void two_logs_of_the_same_time_are_joined(void **state) {
     struct insight *insight = *state;
     for (int log = 0; log < 2; log++) {
@@ -227,12 +239,18 @@ static void what_was_not_asked_for_is_not_told(void **state) {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        CASE(an_outage_is_one_incident),       CASE(one_goes_on_at_the_end),
-        CASE(a_background_is_no_alarm),        CASE(greylisting_of_every_message_is_no_alarm),
-        CASE(several_fail_in_one_moment),      CASE(one_message_that_waits_is_late),
-        CASE(a_part_of_the_mail_is_throttled), CASE(domains_of_one_host_are_one),
-        CASE(all_fail_at_once_and_it_is_ours), CASE(two_logs_of_the_same_time_are_joined),
-        CASE(what_is_put_off_belongs_to_it),   CASE(what_was_not_asked_for_is_not_told)};
+    const struct CMUnitTest tests[] = {CASE(an_outage_is_one_incident),
+                                       CASE(one_goes_on_at_the_end),
+                                       CASE(a_background_is_no_alarm),
+                                       CASE(greylisting_of_every_message_is_no_alarm),
+                                       CASE(several_fail_in_one_moment),
+                                       CASE(one_message_that_waits_is_late),
+                                       CASE(a_part_of_the_mail_is_throttled),
+                                       CASE(domains_of_one_host_are_one),
+                                       CASE(all_fail_at_once_and_it_is_ours),
+                                       CASE(three_that_refuse_us_speak_of_us),
+                                       CASE(two_logs_of_the_same_time_are_joined),
+                                       CASE(what_is_put_off_belongs_to_it),
+                                       CASE(what_was_not_asked_for_is_not_told)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
