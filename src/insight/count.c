@@ -8,18 +8,31 @@
 
 enum { FEW_MAX = 64, REGISTER_BITS = 10, N_REGISTERS = 1 << REGISTER_BITS };
 
+static double part_of(uint8_t rank) {
+    return 1.0 / (double)(UINT64_C(1) << rank);
+}
+
+static void raise_register(struct count *count, size_t at, uint8_t rank) {
+    uint8_t before = count->registers[at];
+    if (before >= rank)
+        return;
+    count->registers[at] = rank;
+    count->sum += part_of(rank) - part_of(before);
+    count->n_zero = (uint16_t)(count->n_zero - (before == 0));
+}
+
 static void add_to_registers(struct count *count, uint64_t hash) {
     uint64_t mixed = hash_u64(hash);
     size_t at = mixed >> (64 - REGISTER_BITS);
     uint64_t rest = mixed << REGISTER_BITS;
     uint8_t rank = (uint8_t)(rest ? __builtin_clzll(rest) + 1 : 64 - REGISTER_BITS + 1);
-    if (count->registers[at] < rank)
-        count->registers[at] = rank;
+    raise_register(count, at, rank);
 }
 
 static void become_many(struct count *count) {
-    ASSERT(!count->registers && count->n_few == FEW_MAX);
+    ASSERT(!count->registers);
     count->registers = mem_alloc_zero(N_REGISTERS);
+    count->sum = count->n_zero = N_REGISTERS;
     for (size_t i = 0; i < count->n_few; i++)
         add_to_registers(count, count->few[i]);
     free(count->few);
@@ -51,31 +64,20 @@ void count_join(struct count *count, const struct count *other) {
         count_add(count, other->few[i]);
     if (!other->registers)
         return;
-    if (!count->registers) {
-        count->registers = mem_alloc_zero(N_REGISTERS);
-        for (size_t i = 0; i < count->n_few; i++)
-            add_to_registers(count, count->few[i]);
-        free(count->few);
-        count->few = NULL;
-        count->n_few = count->few_size = 0;
-    }
+    if (!count->registers)
+        become_many(count);
     for (size_t i = 0; i < N_REGISTERS; i++)
-        if (count->registers[i] < other->registers[i])
-            count->registers[i] = other->registers[i];
+        raise_register(count, i, other->registers[i]);
 }
 
 uint64_t count_get(const struct count *count) {
-    double sum = 0, m = N_REGISTERS;
-    size_t n_zero = 0;
+    double m = N_REGISTERS;
     if (!count->registers)
         return count->n_few;
-    for (size_t i = 0; i < N_REGISTERS; i++) {
-        sum += ldexp(1, -count->registers[i]);
-        n_zero += count->registers[i] == 0;
-    }
-    double estimate = 0.7213 / (1 + 1.079 / m) * m * m / sum;
-    if (estimate <= 2.5 * m && n_zero) // small numbers are better told by the empty registers
-        estimate = m * log(m / (double)n_zero);
+    double estimate = 0.7213 / (1 + 1.079 / m) * m * m / count->sum;
+    if (estimate <= 2.5 * m &&
+        count->n_zero) // small numbers are better told by the empty registers
+        estimate = m * log(m / count->n_zero);
     return (uint64_t)llround(estimate);
 }
 

@@ -44,7 +44,8 @@ enum {
 struct count {
     uint64_t *few;
     uint8_t *registers;
-    uint16_t n_few, few_size;
+    double sum; // of two to the power of minus each register
+    uint16_t n_few, few_size, n_zero;
 };
 // Zero is not counted.
 void count_add(struct count *count, uint64_t hash);
