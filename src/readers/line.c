@@ -48,7 +48,7 @@ static bool take_exim(struct view line, struct view *words, enum reader_action *
     return true;
 }
 
-// Sendmail: "... dsn=4.0.0, stat=Deferred: text".
+// Sendmail: "... dsn=4.0.0, stat=Deferred: text", since 8.16 "... reply=text, stat=Deferred: text".
 static bool take_sendmail(struct view line, struct view *words, enum reader_action *action) {
     size_t at = view_find(line, VIEW("stat="));
     if (at == line.len || at < 2 || line.ptr[at - 1] != ' ')
@@ -58,6 +58,9 @@ static bool take_sendmail(struct view line, struct view *words, enum reader_acti
                   ? READER_ACTION_DELAYED
               : view_starts_with(*words, VIEW("Sent")) ? READER_ACTION_DELIVERED
                                                        : READER_ACTION_FAILED;
+    size_t reply = view_find(line, VIEW(" reply="));
+    if (reply + 8 < at && *action != READER_ACTION_DELIVERED)
+        *words = view_take(view_skip(line, reply + 7), at - reply - 9); // up to ", stat="
     return true;
 }
 

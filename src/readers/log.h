@@ -48,6 +48,7 @@ struct view reader_log_field(struct view text, struct view key, char end);
 struct log_clock {
     int64_t now_ms;
     int32_t zone_minutes;
+    int year; // the newest that a line may have; zero: not computed yet
     char text[20];
     size_t text_len;
     int64_t text_ms;

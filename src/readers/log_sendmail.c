@@ -5,7 +5,7 @@
 #include "readers/log.h"
 
 struct attempt_line {
-    struct view recipients, relay, dsn, stat;
+    struct view recipients, relay, dsn, reply, stat;
 };
 
 static bool take_attempt(struct view text, struct attempt_line *attempt) {
@@ -19,6 +19,9 @@ static bool take_attempt(struct view text, struct attempt_line *attempt) {
     attempt->stat = view_skip(rest, stat + 6);
     attempt->relay = reader_log_field(fields, VIEW(" relay="), ',');
     attempt->dsn = reader_log_field(fields, VIEW(" dsn="), ',');
+    attempt->reply = view_skip(fields, view_find(fields, VIEW(" reply=")) + 7);
+    if (attempt->reply.len && attempt->reply.ptr[attempt->reply.len - 1] == ',')
+        attempt->reply.len--;
     return true;
 }
 
@@ -27,6 +30,14 @@ static enum outcome outcome_of(const struct attempt_line *attempt) {
         return OUTCOME_DELIVERED;
     bool is_temporary = LOG_STARTS(attempt->stat, "Deferred") || LOG_STARTS(attempt->dsn, "4");
     return is_temporary ? OUTCOME_TEMPORARY_FAILURE : OUTCOME_PERMANENT_FAILURE;
+}
+
+// "stat=Deferred: Connection refused by h", too, may be what was remembered.
+static bool is_remembered(const struct attempt_line *attempt, const struct reader_entry *entry) {
+    if (entry->outcome != OUTCOME_TEMPORARY_FAILURE || LOG_HAS(attempt->relay, " ["))
+        return false;
+    return view_equals(attempt->stat, VIEW("Deferred")) ||
+           (attempt->relay.len && LOG_STARTS(attempt->stat, "Deferred: Connection "));
 }
 
 static void tell_one(struct reader_log *log, const struct log_line *line, struct view id,
@@ -39,9 +50,12 @@ static void tell_one(struct reader_log *log, const struct log_line *line, struct
     reader_log_entry_recipient(log, reader_log_bare(recipient), &entry);
     reader_log_entry_host(attempt->relay, &entry);
     if (entry.outcome != OUTCOME_DELIVERED)
-        reader_log_entry_failed(log, attempt->stat, entry.outcome, &entry);
-    if (view_equals(attempt->stat, VIEW("Deferred")))
+        reader_log_entry_failed(log, attempt->reply.len ? attempt->reply : attempt->stat,
+                                entry.outcome, &entry);
+    if (is_remembered(attempt, &entry))
         entry.kind = READER_ENTRY_SUPPRESSED;
+    if (entry.words && entry.words->fact.stage == FACT_STAGE_DNS)
+        entry.host = VIEW_NONE; // the domain stands for it
     if (LOG_STARTS(attempt->stat, "Cannot send message"))
         entry.kind = READER_ENTRY_EXPIRED;
     reader_log_entry_tell(log, reader_log_follow_get(&log->follow, key), &entry);

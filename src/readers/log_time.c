@@ -47,16 +47,17 @@ static int year_of(int64_t ms) {
 
 // The year is the latest that does not put the line after now. A day is allowed for, as the zone of
 // such lines is not said either.
-static bool place_in_year(const struct log_clock *clock, struct units_civil civil, int64_t *at_ms) {
-    int newest = year_of(clock->now_ms + day_ms);
-    for (civil.year = newest; civil.year > newest - 9; civil.year--) // 29 February
+static bool place_in_year(struct log_clock *clock, struct units_civil civil, int64_t *at_ms) {
+    if (clock->year == 0)
+        clock->year = year_of(clock->now_ms + day_ms);
+    for (civil.year = clock->year; civil.year > clock->year - 9; civil.year--) // 29 February
         if (units_from_civil(&civil, at_ms) &&
             *at_ms - clock->zone_minutes * minute_ms <= clock->now_ms + day_ms)
             return true;
     return false;
 }
 
-static bool parse_3164(const struct log_clock *clock, const char *at, int64_t *at_ms) {
+static bool parse_3164(struct log_clock *clock, const char *at, int64_t *at_ms) {
     struct units_civil civil = {.month = month_of(at), .day = two(at + 4)};
     if (civil.month == 0 || at[3] != ' ' || at[6] != ' ' || !take_clock(at + 7, &civil))
         return false;
