@@ -60,7 +60,7 @@ static struct address own_address(int number) {
 
 // A packet filter of this machine that rejects what we send lets the error come from our own
 // address. (Unreachable hosts are reported in this way too: nobody answered for them.)
-static bool is_own_filter(int number, const struct sock_extended_err *extended, bool is_v4) {
+static bool is_own_filter(int number, struct sock_extended_err *extended, bool is_v4) {
     enum { V4_PORT = 3, V4_NET_PROHIBITED = 9, V4_HOST_PROHIBITED = 10, V4_PROHIBITED = 13 };
     enum { V6_PROHIBITED = 1, V6_PORT = 4 };
     struct address offender = {0}, own = own_address(number);
@@ -95,7 +95,7 @@ static void read_icmp(int number, struct io_result *result) {
         if ((!is_v4 && !is_v6) || at->cmsg_len < CMSG_LEN(sizeof(extended.error)))
             continue;
         memcpy(&extended, CMSG_DATA(at), size_min(sizeof(extended), at->cmsg_len - CMSG_LEN(0)));
-        const struct sock_extended_err *error = &extended.error;
+        struct sock_extended_err *error = &extended.error;
         if (error->ee_origin != SO_EE_ORIGIN_ICMP && error->ee_origin != SO_EE_ORIGIN_ICMP6)
             continue;
         if (is_own_filter(number, error, is_v4)) {

@@ -11,10 +11,9 @@ V6 = ("{d}. MX 10 {mx}.", "{mx}. AAAA {a6}")
 CONTROLS = ",".join(address + ":25" for address in NOTICES)
 
 ROWS = [
-    Row("conn-refused", "nothing listens", "conn-refused", "destination", is_quick=True),
+    Row("conn-refused", "nothing listens", "conn-refused", "destination"),
     Row("conn-refused-both", "nothing listens, on IPv4 and IPv6", "conn-refused", "destination", zone=BOTH),
-    Row("conn-dropped", "a filter drops our packets", "conn-timeout", "unknown", [(smtp, {}), (router_drops, {})],
-        is_quick=True),
+    Row("conn-dropped", "a filter drops our packets", "conn-timeout", "unknown", [(smtp, {}), (router_drops, {})]),
     Row("rejected-by-reset", "a filter answers with a reset", "conn-refused", "destination",
         [(smtp, {}), (router_rejects, {"how": "tcp reset"})]),
     Row("rejected-by-port", "a filter answers that the port is closed", "conn-refused", "destination",
@@ -84,7 +83,7 @@ ROWS = [
         [(smtp, {"script": {"connect": "!reset"}})], instead={"explain": ("accept-then-close", "unknown")},
         because=LOST),
     Row("greeting-silent", "accepts and says nothing", "greeting-timeout", "unknown",
-        [(smtp, {"script": {"connect": "!silent"}})], is_quick=True),
+        [(smtp, {"script": {"connect": "!silent"}})]),
     Row("greeting-dripping", "the greeting comes byte by byte and never ends", "greeting-unfinished", "destination",
         [(smtp, {"script": {"connect": "!drip"}})], instead={"explain": None},
         because="Postfix waits for as long as bytes come"),

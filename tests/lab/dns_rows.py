@@ -6,14 +6,16 @@ from scenario import Scenario as Row
 
 DELEGATED = ("{d}. NS ns.{d}.", "ns.{d}. A {c}")
 ELSEWHERE = {"explain": None}
+TWO_SERVERS = {"zone": ("{d}. NS ns.lab.example.", "{d}. NS ns2.{d}.", "ns2.{d}. A {c}"),
+               "probe_arguments": ("--deep",), "own_zone": ("@ NS ns2", "ns2 A {c}", "@ MX 10 mx", "mx A {a}")}
 OWN = "Postfix here has a resolver that works"
 RESOLVER_SAYS = "a resolver tells SERVFAIL and no more"
 
 ROWS = [
-    Row("dns-nxdomain", "the domain does not exist", "dns-nxdomain", "recipient", zone=(), is_quick=True),
+    Row("dns-nxdomain", "the domain does not exist", "dns-nxdomain", "recipient", zone=()),
     Row("dns-nodata", "the domain has neither MX nor address", "dns-nodata", "recipient",
-        zone=("{d}. TXT nothing",), is_quick=True),
-    Row("null-mx", "the domain takes no mail", "null-mx", "recipient", zone=("{d}. MX 0 .",), is_quick=True),
+        zone=("{d}. TXT nothing",)),
+    Row("null-mx", "the domain takes no mail", "null-mx", "recipient", zone=("{d}. MX 0 .",)),
     Row("mx-dangling", "the MX host does not exist", "mx-no-address", "destination", zone=("{d}. MX 10 {mx}.",)),
     Row("mx-without-address", "the MX host exists and has no address", "mx-no-address", "destination",
         zone=("{d}. MX 10 {mx}.", "{mx}. TXT nothing")),
@@ -35,7 +37,7 @@ ROWS = [
                  for tool in ("relay", "probe", "explain")},
         because=RESOLVER_SAYS),
     Row("dns-servfail", "the name server fails", "dns-servfail", "destination",
-        [(name_server, {"how": SERVFAIL})], zone=DELEGATED, is_quick=True),
+        [(name_server, {"how": SERVFAIL})], zone=DELEGATED),
     Row("dns-refused", "the name server refuses", "dns-servfail", "destination",
         [(name_server, {"how": REFUSED})], zone=DELEGATED,
         instead={"probe": [("dns-refused", "destination"), ("dns-servfail", "destination")]}, because=RESOLVER_SAYS),
@@ -55,6 +57,13 @@ ROWS = [
     Row("dns-not-listening", "no name server runs there", "dns-servfail", "destination", zone=DELEGATED, patience=60,
         instead={tool: [("dns-timeout", "destination"), ("dns-servfail", "destination")]
                  for tool in ("relay", "probe", "explain")}, because=RESOLVER_SAYS),
+    Row("one-name-server-fails", "one of two name servers fails, the other is well", "none", "nobody", warns=("dns-split-auth",),
+        broken=[(smtp, {}), (name_server, {"how": SERVFAIL})], **TWO_SERVERS),
+    Row("one-name-server-lame", "one of two name servers knows nothing of the zone", "none", "nobody", warns=("dns-split-auth",),
+        broken=[(smtp, {}), (name_server, {"how": "lame"})], **TWO_SERVERS),
+    Row("one-name-server-dead", "one of two name servers does not answer", "none", "nobody",
+        [(smtp, {}), (router_drops, {"what": "ip daddr {c} meta l4proto udp"}),
+         (router_drops, {"what": "ip daddr {c} meta l4proto tcp"})], patience=60, **TWO_SERVERS),
     Row("mx-host-servfail", "the MX host's own zone fails", "dns-servfail", "destination",
         [(name_server, {"how": SERVFAIL})], zone=("{d}. MX 10 mx.sub.{d}.", "sub.{d}. NS ns.{d}.", "ns.{d}. A {c}")),
     Row("dnssec-bogus", "the parent vouches for another key", "dnssec-bogus", "destination", [(smtp, {})],

@@ -33,6 +33,8 @@ class Site:
         zone = f"{self.domain}." if self.row.signing else parent
         for line in self.row.zone:
             names.add(zone, self.fill(line))
+        for line in self.row.own_zone:
+            names.add(f"{self.domain}.", self.fill(line))
         if self.row.signing:
             names.sign(zone, parent, **{k: v for k, v in self.row.signing.items() if k != "how"})
             names.add(parent, f"{zone} NS ns.lab.example.")

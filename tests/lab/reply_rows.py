@@ -19,7 +19,7 @@ def says(name, step, reply, cause, blame, **more):
 
 ROWS = [
     says("greylist-postgrey", "rcpt", "450 4.2.0 <rcpt@{d}>: Recipient address rejected: Greylisted, see "
-         "http://postgrey.schweikert.ch/help/{d}.html", "rcpt-greylist", "nobody", is_quick=True),
+         "http://postgrey.schweikert.ch/help/{d}.html", "rcpt-greylist", "nobody"),
     says("greylist-milter", "rcpt", "451 4.7.1 Greylisting in action, please come back in 00:05:00",
          "rcpt-greylist", "nobody"),
     says("greylist-postscreen", "rcpt", "450 4.3.2 Service currently unavailable", "rcpt-greylist", "nobody"),
@@ -30,7 +30,7 @@ ROWS = [
          "421-4.7.28 rate limited. Please visit https://support.google.com/mail/?p=UnsolicitedRateLimitError\r\n"
          "421 4.7.28 to review our Bulk Email Senders Guidelines. a1-20020a - gsmtp", "throttle", "sender"),
     says("dnsbl", "rcpt", "554 5.7.1 Service unavailable; Client host [{us}] blocked using zen.spamhaus.org; "
-         "https://www.spamhaus.org/query/ip/{us}", "dnsbl", "sender", is_quick=True),
+         "https://www.spamhaus.org/query/ip/{us}", "dnsbl", "sender"),
     says("ptr-demanded", "rcpt", "450 4.7.1 Client host rejected: cannot find your reverse hostname, [{us}]",
          "ptr-missing", "sender"),
     says("sender-domain", "mail", "450 4.1.8 <sender@lab.example>: Sender address rejected: Domain not found",
@@ -42,12 +42,12 @@ ROWS = [
          "spf-fail", "sender"),
     says("dmarc", "dot", "550 5.7.26 Rejected due to DMARC policy of lab.example", "dmarc-fail", "sender"),
     says("user-unknown", "rcpt", "550 5.1.1 <rcpt@{d}>: Recipient address rejected: User unknown in virtual mailbox "
-         "table", "user-unknown", "recipient", is_quick=True),
+         "table", "user-unknown", "recipient"),
     says("mailbox-full", "rcpt", "452 4.2.2 The email account that you tried to reach is over quota",
          "mailbox-full", "recipient"),
     says("mailbox-full-5", "dot", "552 5.2.2 Mailbox full", "mailbox-full", "recipient"),
     says("mailbox-disabled", "rcpt", "550 5.2.1 This account has been disabled", "mailbox-disabled", "recipient"),
-    says("relay-denied", "rcpt", "554 5.7.1 <rcpt@{d}>: Relay access denied", "relay-denied", "policy", is_quick=True),
+    says("relay-denied", "rcpt", "554 5.7.1 <rcpt@{d}>: Relay access denied", "relay-denied", "policy"),
     says("size-said", "dot", "552 5.3.4 Message size exceeds fixed limit", "size-limit", "policy"),
     Row("size-announced", "the server announces a small SIZE", "size-limit", "policy",
         [(smtp, {"extensions": ("SIZE 5000", "8BITMIME")})], body_bytes=20000,

@@ -35,7 +35,7 @@ def arguments():
 
 def chosen(options):
     import scenarios
-    rows = [row for row in scenarios.ROWS if row.is_quick or not options.quick]
+    rows = [row for row in scenarios.ROWS if row.name in scenarios.QUICK or not options.quick]
     names = [name for name in options.only.split(",") if name]
     if names:
         rows = [row for row in rows if any(row.name == name or (name.endswith("*") and row.name.startswith(name[:-1]))

@@ -15,6 +15,7 @@ class Scenario:
     broken: list = field(default_factory=list)  # (builder, arguments)
     zone: tuple = ONE_MX
     secure: bool = False  # its domain stands below the signed zone
+    own_zone: tuple = ()  # records of a zone of its own, to which `zone` delegates
     signing: dict = field(default_factory=dict)  # and is a zone of its own, signed so (Names.sign)
     connector: str = ""  # more keys of the sender's connector
     config: str = ""  # more of the sender's configuration
@@ -37,7 +38,6 @@ class Scenario:
     postfix_tls: str = ""
     postfix_transport: str = ""
     warns: tuple = None  # of the probe: these warnings and no others; None: not looked at
-    is_quick: bool = False  # in the part that `make test` runs
 
     def message(self):
         text = f"From: <sender@lab.example>\r\nSubject: {self.name}\r\n{self.head}\r\nhello\r\n"

@@ -17,8 +17,7 @@ def certificate(kind, cause, what, postfix_says=None):
 
 
 ROWS = [
-    Row("starttls-missing", "STARTTLS is demanded and not offered", "starttls-missing", "policy", [(smtp, {})],
-        is_quick=True, **REQUIRED),
+    Row("starttls-missing", "STARTTLS is demanded and not offered", "starttls-missing", "policy", [(smtp, {})], **REQUIRED),
     Row("starttls-later", "STARTTLS is offered and deferred", "starttls-refused", "destination",
         [(smtp, {"tls": "good", "script": {"starttls": "454 4.7.0 TLS not available due to local problem"}})],
         instead={tool: [("starttls-refused", "destination"), ("tls-server-error", "destination")]

@@ -17,9 +17,9 @@ def greylists_once(session, _):
 
 
 ROWS = [
-    Row("healthy-plain", "nothing; no TLS", "none", "nobody", warns=(), broken=[(smtp, {})], is_quick=True),
+    Row("healthy-plain", "nothing; no TLS", "none", "nobody", warns=(), broken=[(smtp, {})]),
     Row("healthy-tls", "nothing; a good certificate", "none", "nobody", warns=(),
-        broken=[(smtp, {"tls": "good"})], is_quick=True),
+        broken=[(smtp, {"tls": "good"})]),
     Row("healthy-domain-tls", "nothing; TLS demanded and verified", "none", "nobody", warns=(),
         broken=[(smtp, {"tls": "good"})], connector='tls = "domain"', postfix_tls="secure match={mx}"),
     Row("healthy-intermediate", "nothing; a chain of three", "none", "nobody", warns=(),
