@@ -255,6 +255,22 @@ static void compare_servers(struct zone *zone, const struct counts *counts) {
                    "all %zu name servers of %.*s give the same answer", n, VIEW_ARG(zone->name));
 }
 
+// A zone transfer that does not come through shows in the serials first (RFC 1982).
+static void compare_serials(struct zone *zone) {
+    const struct server *first = NULL, *other = NULL;
+    for (size_t i = 0; i < zone->n_servers; i++) {
+        const struct server *server = &zone->servers[i];
+        if (server->soa.serial == 0)
+            continue;
+        first = first ? first : server;
+        other = server->soa.serial != first->soa.serial ? server : other;
+    }
+    if (other)
+        probe_sign_set(zone->probe, SIGN_SERIALS_DIFFER, true,
+                       "%.*s has serial %u of the zone, %.*s has %u", VIEW_ARG(first->name),
+                       first->soa.serial, VIEW_ARG(other->name), other->soa.serial);
+}
+
 static void look_for_loop(struct zone *zone, const struct counts *counts) {
     if (counts->first)
         probe_sign_set(zone->probe, SIGN_ALIAS_LOOP, says(&counts->first->told, FACT_DNS_LOOP),
@@ -328,4 +344,5 @@ void probe_try_authorities(struct probe *probe) {
     compare_servers(zone, &counts);
     compare_cache(zone, &counts);
     look_for_loop(zone, &counts);
+    compare_serials(zone);
 }

@@ -400,6 +400,7 @@ static void warn_of_signs(struct probe *probe) {
                 {SIGN_STARTTLS_HIDDEN, CAUSE_STARTTLS_STRIPPED},
                 {SIGN_EHLO_LOST_BY_TLS, CAUSE_EHLO_DIFF},
                 {SIGN_AUTHORITIES_DISAGREE, CAUSE_DNS_SPLIT_AUTH},
+                {SIGN_SERIALS_DIFFER, CAUSE_DNS_SPLIT_AUTH},
                 {SIGN_CACHE_DIFFERS, CAUSE_DNS_STALE},
                 {SIGN_OLD_TLS_ALLOWED, CAUSE_TLS_OUTDATED},
                 {SIGN_EVERY_REPLY_LATE, CAUSE_TARPIT},

@@ -50,8 +50,9 @@ class Install(unittest.TestCase):
             "bin/postrider", "share/man/man1/postrider.1", "share/man/man5/postrider.conf.5",
             "share/man/man5/postrider-rules.5",
             "share/man/man7/postrider-causes.7", "lib/systemd/system/postrider.service",
-            "share/doc/postrider/configuration.md", "share/doc/postrider/json.md",
-            "share/doc/postrider/causes.md", "share/doc/postrider/examples/postrider.conf"})
+            "share/doc/postrider/configuration.md", "share/doc/postrider/json.md", "share/doc/postrider/probe.md",
+            "share/doc/postrider/causes.md", "share/doc/postrider/logs.md",
+            "share/doc/postrider/examples/postrider.conf"})
         unit = next(path for path in self.installed() if path.endswith(".service"))
         with open(os.path.join(self.folder, unit), encoding="utf-8") as handle:
             text = handle.read()
