@@ -68,6 +68,8 @@ void daemon_unbind(struct daemon *daemon); // sockets that never listened
 // Where our listeners can be reached: a wildcard stands for each address of this machine. Returns
 // how many.
 enum { DAEMON_OWN_MAX = 256 };
+// Where one listener is met: its address, and where that is "every", those of this machine.
+size_t daemon_own_of(const struct address *listener, struct address *out, size_t max);
 size_t daemon_own_addresses(const struct daemon *daemon, struct address out[DAEMON_OWN_MAX]);
 
 // TLS contexts of a configuration, both or none.

@@ -130,13 +130,15 @@ static size_t add_machine(uint16_t port, struct address *out, size_t max) {
     return n;
 }
 
+size_t daemon_own_of(const struct address *listener, struct address *out, size_t max) {
+    ASSERT(max > 0);
+    out[0] = *listener;
+    return address_is_unspecified(listener) ? 1 + add_machine(listener->port, &out[1], max - 1) : 1;
+}
+
 size_t daemon_own_addresses(const struct daemon *daemon, struct address out[DAEMON_OWN_MAX]) {
     size_t n = 0;
-    for (size_t i = 0; i < daemon->n_listeners && n < DAEMON_OWN_MAX; i++) {
-        const struct address *address = &daemon->listeners[i].address;
-        out[n++] = *address;
-        if (address_is_unspecified(address))
-            n += add_machine(address->port, &out[n], DAEMON_OWN_MAX - n);
-    }
+    for (size_t i = 0; i < daemon->n_listeners && n < DAEMON_OWN_MAX; i++)
+        n += daemon_own_of(&daemon->listeners[i].address, &out[n], DAEMON_OWN_MAX - n);
     return n;
 }

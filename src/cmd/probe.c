@@ -2,6 +2,7 @@
 // postrider probe: tests the road to a target and explains what it finds.
 #include "cmd/probe.h"
 #include "cmd/cmd.h"
+#include "cmd/daemon.h"
 
 #include "base/log.h"
 #include "base/units.h"
@@ -57,6 +58,7 @@ struct run {
     struct address resolver; // NONE: as configured
     struct probe_list list;
     struct probe_totals totals;
+    struct address own[DAEMON_OWN_MAX]; // our listeners
     struct arena arena;
     struct error error; // why nothing was probed
     bool is_done;
@@ -178,6 +180,16 @@ static void take_known_good(struct run *run) {
             (struct config_smart_host){.address = good[i], .port = good[i].port};
 }
 
+// An MX that leads back to our own relay is a loop.
+static void take_own(struct run *run) {
+    const struct config *config = run->call.options.config;
+    size_t n = 0;
+    for (size_t i = 0; config->path && i < config->n_listeners && n < DAEMON_OWN_MAX; i++)
+        n += daemon_own_of(&config->listeners[i].address, &run->own[n], DAEMON_OWN_MAX - n);
+    run->call.options.own = run->own;
+    run->call.options.n_own = n;
+}
+
 static bool read_config(struct run *run) {
     struct buffer problems;
     buffer_init(&problems, 64 << 10);
@@ -187,8 +199,10 @@ static bool read_config(struct run *run) {
     else if (run->arguments->config && !run->arguments->sender)
         run->call.options.sender = view_of(run->call.options.config->postmaster);
     buffer_finish(&problems);
-    if (run->call.options.config)
+    if (run->call.options.config) {
         take_known_good(run);
+        take_own(run);
+    }
     return run->call.options.config != NULL;
 }
 

@@ -398,6 +398,7 @@ static void warn_of_signs(struct probe *probe) {
     } rows[] = {{SIGN_EHLO_MASKED, CAUSE_MASKED_EHLO},
                 {SIGN_VERB_REWRITTEN, CAUSE_VERB_REWRITE},
                 {SIGN_STARTTLS_HIDDEN, CAUSE_STARTTLS_STRIPPED},
+                {SIGN_CLEAR_WORDS_DROPPED, CAUSE_TLS_INJECTION},
                 {SIGN_EHLO_LOST_BY_TLS, CAUSE_EHLO_DIFF},
                 {SIGN_AUTHORITIES_DISAGREE, CAUSE_DNS_SPLIT_AUTH},
                 {SIGN_SERIALS_DIFFER, CAUSE_DNS_SPLIT_AUTH},

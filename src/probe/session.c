@@ -296,6 +296,10 @@ void probe_session_run(struct probe *probe, struct probe_way *way, struct probe_
     session->fact.at_ms = io_wall_ms();
     if (connect_way(probe, session, way) && converse(probe, session) && !probe->is_deciding)
         note_certificate_name(probe, session);
+    if (!probe->is_deciding && (talk_flags(session->talk) & FACT_FLAG_CLEAR_DROPPED))
+        probe_sign_set(
+            probe, SIGN_CLEAR_WORDS_DROPPED, true,
+            "words in clear text stood behind the answer to STARTTLS; they were dropped");
     way->had_session = true;
     way->session = session->fact;
     make_attempt(probe, session, began);
