@@ -99,13 +99,25 @@ static void judge_replies(const struct reader_replies *replies, enum fact_stage 
 }
 
 // "5.2.2 Mailbox Full" and "(#5.1.1)": a refusal that is told without its reply code.
+// Exim: "mailbox is full: retry timeout exceeded": the time was up, the reason stands before it.
+static bool is_reason_of_expiry(const struct reader_words *words, const struct fact *fact) {
+    struct reader_words probe = *words;
+    size_t at = view_find_nocase(fact->text, VIEW(": retry timeout exceeded"));
+    if (words->fact.kind != FACT_KIND_EXPIRED || at == fact->text.len)
+        return false;
+    probe.fact = *fact;
+    probe.fact.text = view_take(fact->text, at);
+    return !reader_cause_is_general(reader_words_cause(&probe));
+}
+
 // Most paragraphs of a notice say nothing: what a known failure needs beside is looked for last.
 static bool judge_bare_words(struct view text, struct reader_words *words) {
     struct fact fact = fact_make(FACT_STAGE_UNKNOWN, FACT_KIND_REPLY);
     fact.text = text;
     words->enhanced = reader_enhanced_find(text);
     (void)smtp_enhanced_parse(words->enhanced, fact.enhanced);
-    if (take_report(text, FACT_STAGE_UNKNOWN, &words->fact)) {
+    bool has_report = take_report(text, FACT_STAGE_UNKNOWN, &words->fact);
+    if (has_report && !is_reason_of_expiry(words, &fact)) {
         if (takes_stage(&words->fact))
             words->fact.stage = fact_stage_of_words(text);
         return true;
