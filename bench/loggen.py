@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Writes a Postfix log with known incidents, and the truth about them.
+"""Writes a log of Postfix or Exim with known incidents, and the truth about them.
 
-Usage: bench/loggen.py [--seed N] [--messages N] [--hours H] [--destinations N] LOG TRUTH
+Usage: bench/loggen.py [--format postfix|exim] [--seed N] [--messages N] [--hours H] [--destinations N] LOG TRUTH
 
 A day of a relay is played from a seed: messages arrive, are tried, put off, tried again as Postfix does it, and a few
 things go wrong for a while: one destination, one hoster with many, or our own side. Around them stands what every log
@@ -60,6 +60,23 @@ OUTAGES = ["conn-timeout", "conn-refused", "host-unreachable", "closed-rcpt", "s
            "accept-then-close", "tls-handshake", "starttls-missing", "dns-servfail", "overload", "resource-full"]
 
 
+# The same in the words of Exim: what stands behind "defer" or "**".
+EXIM = {
+    "conn-timeout": "defer (110): Connection timed out",
+    "conn-refused": "defer (111): Connection refused",
+    "host-unreachable": "defer (113): No route to host",
+    "net-unreachable": "defer (101): Network is unreachable",
+    "dns-servfail": "defer (-1): host lookup did not complete",
+    "closed-rcpt": "defer (-18) H={h} [{a}]: Remote host closed connection in response to RCPT TO:<{r}>",
+    "silent-body": "defer (110): Connection timed out H={h} [{a}]: SMTP timeout after sending data block (40960 bytes "
+                   "written)",
+    "accept-then-close": "defer (-18) H={h} [{a}]: Remote host closed connection in response to initial connection",
+    "tls-handshake": "defer (-37) H={h} [{a}]: TLS session: (SSL_connect): error:0A000410:SSL routines::sslv3 alert "
+                     "handshake failure",
+    "starttls-missing": "defer (-38) H={h} [{a}]: a TLS session is required, but the server did not offer TLS support",
+}
+
+
 class Destination:
     def __init__(self, rng, number, hoster):
         self.domain = f"{rng.choice(['acme', 'north', 'blue', 'city', 'data', 'green'])}{number}." + \
@@ -87,7 +104,7 @@ class Trouble:
         self.first, self.last, self.line = None, None, None
         self.messages, self.hit = set(), set()
 
-    def truth(self, base):
+    def truth(self, base, is_exim):
         # What a person would call one: more where every failure has an everyday explanation, or most mail gets through.
         least = 10 if self.cause == "user-unknown" else 4 if self.share == 1.0 else 8
         is_seen = len(self.messages) >= least and self.last - self.first >= 300
@@ -96,7 +113,10 @@ class Trouble:
         kind, name = self.kind, self.name
         if kind == "site" and len(self.hit) == 1:  # nobody can see more of it
             kind, name = "destination", min(self.hit)
-        return {"kind": kind, "name": name, "domains": sorted(self.domains), "cause": self.cause,
+        # Exim says less of a name server, and more of a handshake.
+        cause = {"dns-servfail": "dns-timeout", "tls-handshake": "tls-cipher"}.get(self.cause, self.cause) \
+            if is_exim else self.cause
+        return {"kind": kind, "name": name, "domains": sorted(self.domains), "cause": cause,
                 "begin": base + self.begin, "end": base + self.end, "share": self.share,
                 "first": base + self.first if self.first is not None else None,
                 "line": self.line, "messages": len(self.messages), "must": bool(is_seen and self.first is not None)}
@@ -107,7 +127,8 @@ class Play:
         self.rng = random.Random(arguments.seed)
         self.arguments = arguments
         self.span = arguments.hours * 3600.0
-        self.is_3339 = arguments.seed % 2 == 0
+        self.is_exim = arguments.format == "exim"
+        self.is_3339 = self.is_exim or arguments.seed % 2 == 0
         self.alphabet, self.id_len = (LONG, 13) if arguments.seed % 3 == 0 else (SHORT, 10)
         today = int(time.time()) // 86400 * 86400
         self.base = 1778544000 if self.is_3339 else today - 10 * 86400
@@ -174,8 +195,42 @@ class Play:
             destination = rng.choice(self.destinations[:15])
             self.add_trouble("destination", destination.domain, [destination], "user-unknown", 1.0)
 
+    # --- Exim --------------------------------------------------------------------------------------------
+    def exim_stamp(self, at):
+        return time.strftime("%Y-%m-%d %H:%M:%S ", time.gmtime(self.base + at))
+
+    def exim_words(self, cause, destination, host, recipient):
+        words = EXIM.get(cause)
+        if words:
+            return words.format(h=host, a=destination.address, d=destination.domain, r=recipient)
+        said = WORDS[cause][1].format(h=host, a=destination.address, d=destination.domain, r=recipient)
+        reply, _, place = said.partition(" said: ")[2].partition(" (in reply to ")
+        if "MAIL FROM" in place:
+            number, after = -45, "MAIL FROM:<sender@our.example>"
+        elif "end of DATA" in place:
+            number, after = -46, "end of data"
+        else:
+            number, after = -44, f"RCPT TO:<{recipient}>"
+        text = f"H={host} [{destination.address}]: SMTP error from remote mail server after {after}: {reply}"
+        return text if cause in PERMANENT else f"defer ({number}) {text}"
+
+    def exim_delivery(self, at, message, recipient, result):
+        destination = message["to"]
+        host = self.rng.choice(destination.hosts)
+        way = f"{message['id']} {{}} {recipient} R=dnslookup T=remote_smtp "
+        if result is None:
+            return self.say(at, way.format("=>") + f'H={host} [{destination.address}] C="250 2.0.0 Ok: queued" '
+                                                   f"QT={at - message['at']:.0f}s DT=0s")
+        cause, is_suspended = result
+        if is_suspended:
+            return self.say(at, way.format("==") + "defer (-53): retry time not reached for any host")
+        return self.say(at, way.format("**" if cause in PERMANENT else "==") +
+                        self.exim_words(cause, destination, host, recipient))
+
     # --- Lines -----------------------------------------------------------------------------------------
     def stamp(self, at):
+        if self.is_exim:
+            return self.exim_stamp(at)
         whole = self.base + at
         parts = time.gmtime(whole)
         if self.is_3339:
@@ -188,10 +243,16 @@ class Play:
         return self.order
 
     def new_id(self):
+        if self.is_exim:
+            return "-".join("".join(self.rng.choice(LONG) for _ in range(n)) for n in (6, 6, 2))
         return "".join(self.rng.choice(self.alphabet) for _ in range(self.id_len))
 
     def arrive(self, at, message):
         rng = self.rng
+        if self.is_exim:
+            self.say(at, f"{message['id']} <= {message['sender']} H=app.our.example [10.0.0.3] P=esmtp "
+                         f"S={rng.randrange(800, 90000)} id={message['id']}@our.example")
+            return
         client = f"app{rng.randrange(5)}.our.example[10.0.0.{rng.randrange(1, 20)}]"
         pid = rng.randrange(1000, 30000)
         self.say(at, f"postfix/smtpd[{pid}]: connect from {client}")
@@ -202,6 +263,8 @@ class Play:
         self.say(at + 0.04, f"postfix/smtpd[{pid}]: disconnect from {client} ehlo=1 mail=1 rcpt=1 data=1 quit=1")
 
     def delivery(self, at, message, recipient, result):
+        if self.is_exim:
+            return self.exim_delivery(at, message, recipient, result)
         destination = message["to"]
         delay = at - message["at"]
         host = self.rng.choice(destination.hosts)
@@ -271,7 +334,8 @@ class Play:
                 left.append(recipient)
         message["people"] = left
         if not left:
-            self.say(at + 0.01, f"postfix/qmgr[812]: {message['id']}: removed")
+            self.say(at + 0.01, f"{message['id']} Completed" if self.is_exim else
+                     f"postfix/qmgr[812]: {message['id']}: removed")
             return
         message["tries"] += 1
         wait = min(BACKOFF_MAX, max(BACKOFF_MIN, (at - message["at"])))
@@ -335,7 +399,8 @@ class Play:
         rng = self.rng
         for _ in range(self.arguments.messages // 3):
             at = rng.random() * self.span
-            self.say(at, rng.choice([
+            self.say(at, "H=(x) [203.0.113.9] F=<a@b.example> rejected RCPT <user1@our.example>: relay not permitted"
+                     if self.is_exim else rng.choice([
                 "postfix/smtpd[991]: NOQUEUE: reject: RCPT from unknown[203.0.113.9]: 450 4.7.1 Client host rejected: "
                 "cannot find your hostname; from=<a@b.example> to=<user1@our.example> proto=ESMTP helo=<x>",
                 "postfix/anvil[77]: statistics: max connection rate 2/60s for (smtp:10.0.0.3) at May 12 10:00:00",
@@ -364,7 +429,7 @@ class Play:
             for number, (at, order, text) in enumerate(self.lines, 1):
                 numbers[order] = number
                 log.write(self.stamp(at) + text + "\n")
-        truth = [trouble.truth(self.base) for trouble in self.troubles]
+        truth = [trouble.truth(self.base, self.is_exim) for trouble in self.troubles]
         for one in truth:
             one["line"] = numbers.get(one["line"])
         with open(self.arguments.truth, "w", encoding="utf-8") as out:
@@ -374,6 +439,7 @@ class Play:
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--format", choices=["postfix", "exim"], default="postfix")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--messages", type=int, default=8000)
     parser.add_argument("--hours", type=float, default=30)

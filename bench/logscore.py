@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How well postrider logs finds known incidents.
 
-Usage: bench/logscore.py [--seeds FIRST-LAST] [--verbose] PROGRAM
+Usage: bench/logscore.py [--format postfix|exim] [--seeds FIRST-LAST] [--verbose] PROGRAM
 
 For each seed a log is made (bench/loggen.py) and read; what is reported is held against the truth. Recall: known
 incidents that were found. Precision: reported ones that are known (a second report of the same one is wrong). Cause:
@@ -124,6 +124,7 @@ def run_seed(program, seed, options):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", default="1-10")
+    parser.add_argument("--format", default="postfix")
     parser.add_argument("--messages", default="8000")
     parser.add_argument("--destinations", default="250")
     parser.add_argument("--hours", default="30")
@@ -132,7 +133,8 @@ def main():
     arguments = parser.parse_args()
     first, _, last = arguments.seeds.partition("-")
     score = Score()
-    options = ["--messages", arguments.messages, "--destinations", arguments.destinations, "--hours", arguments.hours]
+    options = ["--format", arguments.format, "--messages", arguments.messages,
+               "--destinations", arguments.destinations, "--hours", arguments.hours]
     for seed in range(int(first), int(last or first) + 1):
         known, told = run_seed(arguments.program, seed, options)
         score.add(seed, known["incidents"], told["incidents"], set(known["dead"]))

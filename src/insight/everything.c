@@ -154,10 +154,6 @@ static void strike(struct everything *everything, struct series *series) {
     }
 }
 
-static bool speaks(const struct series *series) {
-    return series->place->scope == SCOPE_SITE || !series->place->site;
-}
-
 static void set_onset(struct everything *everything, size_t from) {
     const struct start *first = start_at(everything, from);
     everything->onset_start = from;
@@ -193,7 +189,7 @@ static void open_trouble(struct insight *insight, struct everything *everything,
     LIST_FOR_EACH (node, &insight->series) {
         struct series *series = CONTAINER_OF(node, struct series, node);
         bool still_fails = series->place->n_successes == series->n_successes_at;
-        if (series->family == everything->family && speaks(series) && still_fails &&
+        if (series->family == everything->family && series->speaks && still_fails &&
             series->start_ms >= trouble->onset_ms)
             strike(everything, series);
     }

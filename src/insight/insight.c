@@ -150,14 +150,24 @@ static void tally(struct insight *insight, struct place *destination,
         note_cause(destination, event->cause);
 }
 
+// Where no server is named, it is the one that the destination had before, unless the failure came
+// before any server was known. A site speaks for its destinations.
+static struct place *site_of_failure(struct place *destination, const struct insight_event *event) {
+    enum fact_stage stage = cause_info(event->cause)->stage;
+    bool is_before = stage == FACT_STAGE_DNS || stage == FACT_STAGE_ROUTE;
+    return destination && !is_before ? destination->site : NULL;
+}
+
 static void fail(struct insight *insight, struct place *destination, struct place *site,
                  const struct insight_event *event) {
     if (event->cause == CAUSE_NONE || event->outcome == OUTCOME_UNKNOWN)
         return;
+    if (!site)
+        site = site_of_failure(destination, event);
     if (site)
-        place_fails(insight, site, event);
+        place_fails(insight, site, event, true);
     if (destination)
-        place_fails(insight, destination, event);
+        place_fails(insight, destination, event, !site);
 }
 
 static void note(struct insight *insight, struct place *destination,

@@ -161,6 +161,7 @@ struct series {
     int64_t start_ms;        // first failure after a success
     uint64_t n_failed;       // messages, incidents left out
     uint64_t n_successes_at; // of the place at the last failure
+    bool speaks;             // for its place, where everything is concerned
     uint64_t everything;     // number of the everything trouble that it belongs to; zero: none
     struct trouble *open;
     struct trouble *closed; // the latest, which may go on
@@ -201,7 +202,9 @@ struct place *place_site(struct insight *insight, struct place *destination, str
 struct view site_of_host(struct view host);
 void place_succeeds(struct insight *insight, struct place *place,
                     const struct insight_event *event);
-void place_fails(struct insight *insight, struct place *place, const struct insight_event *event);
+// `speaks` for one place of an event alone: it is a start, and a part of everything's trouble.
+void place_fails(struct insight *insight, struct place *place, const struct insight_event *event,
+                 bool speaks);
 // What is no attempt but belongs to an open trouble.
 void place_notes(struct insight *insight, struct place *place, const struct insight_event *event);
 void place_free(struct insight *insight, struct place *place);

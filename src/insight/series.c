@@ -341,21 +341,21 @@ static void fail_series(struct insight *insight, struct series *series,
     }
 }
 
-void place_fails(struct insight *insight, struct place *place, const struct insight_event *event) {
+void place_fails(struct insight *insight, struct place *place, const struct insight_event *event,
+                 bool speaks) {
     enum cause family = (enum cause)insight->families[event->cause];
     struct series *series = series_get(insight, place, family);
     bool worked_since = series->last_ms == 0 || place->n_successes > series->n_successes_at;
     place->n_attempts++;
     fail_series(insight, series, event);
     series->n_successes_at = place->n_successes;
-    // A site speaks for its destinations; only what fails before any server is known does so alone.
-    bool speaks = place->scope == SCOPE_SITE || !place->site || event->host.len == 0;
-    if (!speaks || family_traits(family)->everything_share <= 0)
-        return;
-    if (worked_since) {
+    series->speaks = speaks && family_traits(family)->everything_share > 0;
+    if (worked_since)
         series->start_ms = event->at_ms;
+    if (!series->speaks)
+        return;
+    if (worked_since)
         everything_starts(insight, series, event);
-    }
     everything_fails(insight, series, event);
 }
 
