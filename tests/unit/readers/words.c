@@ -39,6 +39,8 @@ static const struct row {
      "user-unknown", "rcpt", "550", "5.1.1", "mx1.dest.example", "192.0.2.25"},
     {"Remote host closed connection in response to EHLO mx.sender.example", "closed-ehlo", "ehlo",
      "", "", "", ""},
+    {"Remote host closed connection in response to RCPT TO:<bob@dest.example>", "closed-rcpt",
+     "rcpt", "", "", "", ""},
     {"retry time not reached for any host", "hosts-dead", "route", "", "", "", ""},
     {"all relevant MX records point to non-existent hosts", "mx-no-address", "route", "", "", "",
      ""},
