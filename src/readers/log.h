@@ -34,7 +34,8 @@ static inline bool log_starts(struct view text, struct view with) {
 }
 #define LOG_STARTS(text, literal) log_starts(text, VIEW(literal))
 static inline bool log_has(struct view text, struct view part) {
-    return part.len <= text.len && memmem(text.ptr, text.len, part.ptr, part.len) != NULL;
+    return text.ptr && part.len <= text.len &&
+           memmem(text.ptr, text.len, part.ptr, part.len) != NULL;
 }
 #define LOG_HAS(text, literal) log_has(text, VIEW(literal))
 
