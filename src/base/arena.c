@@ -62,14 +62,18 @@ struct view arena_copy(struct arena *arena, struct view view) {
     return view_from(copy, view.len);
 }
 
+// Most texts are short: they are made once and copied, only longer ones are made twice.
 struct view arena_printf(struct arena *arena, const char *format, ...) {
+    char piece[512];
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
+    int len = vsnprintf(piece, sizeof(piece), format, args);
     va_end(args);
     char *text = len < 0 ? NULL : arena_alloc(arena, (size_t)len + 1);
-    if (text)
+    if (text && (size_t)len < sizeof(piece))
+        memcpy(text, piece, (size_t)len + 1);
+    else if (text)
         vsnprintf(text, (size_t)len + 1, format, again);
     va_end(again);
     return text ? view_from(text, (size_t)len) : VIEW_NONE;
