@@ -47,8 +47,8 @@ static void set_evidence(const struct reader_recipient *recipient, struct arena 
     // A line that was given is its own place.
     if (has_reply && view_equals(where, VIEW("the line")))
         return;
-    struct view line = arena_printf(arena, "%s%.*s", has_reply ? "it stands in the " : "",
-                                    VIEW_ARG(where));
+    struct view line =
+        arena_printf(arena, "%s%.*s", has_reply ? "it stands in the " : "", VIEW_ARG(where));
     if (!has_reply && words->text.len)
         line = arena_printf(arena, "%.*s: \"%.*s\"", VIEW_ARG(where), VIEW_ARG(words->text));
     else if (!has_reply && recipient->status.len)
@@ -77,11 +77,14 @@ static void set_outcome(const struct reader_recipient *recipient, struct arena *
     set_class(is_failed ? '5' : '4', arena, verdict);
 }
 
-// What was temporary and still goes back has used up its time.
+// What was temporary and still goes back has used up its time. (A server that refuses for good
+// before MAIL may have a neighbour, so it is temporary for us; others send the mail back at once.)
 static bool is_expired(const struct reader_recipient *recipient) {
     const struct fact *fact = &recipient->words.fact;
-    return recipient->action == READER_ACTION_FAILED && fact->kind != FACT_KIND_NONE &&
-           fact->kind != FACT_KIND_OK && !fact_is_permanent(fact, true) &&
+    bool is_refused = fact->kind == FACT_KIND_REPLY && fact->reply_code / 100 == 5;
+    return !is_refused && recipient->action == READER_ACTION_FAILED &&
+           fact->kind != FACT_KIND_NONE && fact->kind != FACT_KIND_OK &&
+           !fact_is_permanent(fact, true) &&
            !cause_info(reader_words_cause(&recipient->words))->is_permanent;
 }
 

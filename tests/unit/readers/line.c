@@ -139,10 +139,36 @@ static void test_same_words_same_cause(void **state) {
     }
 }
 
+static bool is_said_to_be_expired(const char *words) {
+    struct reader_reading reading;
+    struct verdict verdict;
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    struct view text = arena_printf(
+        &arena, "postfix/smtp[1]: A1: to=<bob@dest.example>, status=bounced (%s)", words);
+    reader_line_read(text, &arena, &reading);
+    assert_int_equal(reading.n_recipients, 1);
+    reader_verdict(&reading.recipients[0], &arena, &verdict);
+    assert_int_equal(verdict.outcome, OUTCOME_PERMANENT_FAILURE);
+    bool is_expired = verdict.is_expired;
+    arena_finish(&arena);
+    return is_expired;
+}
+
+// What a server refuses for good goes back at once, however much time is left.
+static void test_time_is_up_only_where_it_was_tried(void **state) {
+    assert_false(is_said_to_be_expired(
+        "host mx1.dest.example[192.0.2.25] refused to talk to me: 500 5.5.1 no"));
+    assert_false(is_said_to_be_expired("host mx1.dest.example[192.0.2.25] said: 550 5.1.1 no"));
+    assert_true(
+        is_said_to_be_expired("connect to mx1.dest.example[192.0.2.25]:25: No route to host"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_same_words_same_cause),
+        cmocka_unit_test(test_time_is_up_only_where_it_was_tried),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
