@@ -247,6 +247,11 @@ static void compare_servers(struct zone *zone, const struct counts *counts) {
     }
     probe_sign_set(probe, SIGN_AUTHORITIES_LAME, counts->n_well == 0 && counts->n_lame > 0,
                    "none of %zu name servers of %.*s speaks for the zone", n, VIEW_ARG(zone->name));
+    probe_sign_set(
+        probe, SIGN_SOME_AUTHORITIES_SILENT, counts->n_silent > 0 && counts->n_silent < n,
+        "%zu of %zu name servers of %.*s do not answer within %d s: look-ups are slow, or "
+        "fail at times",
+        counts->n_silent, n, VIEW_ARG(zone->name), QUESTION_MS / 1000);
     probe_sign_set(probe, SIGN_AUTHORITIES_SILENT, counts->n_silent == n,
                    "none of %zu name servers of %.*s answers within %d s", n, VIEW_ARG(zone->name),
                    QUESTION_MS / 1000);

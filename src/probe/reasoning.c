@@ -401,6 +401,7 @@ static void warn_of_signs(struct probe *probe) {
                 {SIGN_CLEAR_WORDS_DROPPED, CAUSE_TLS_INJECTION},
                 {SIGN_EHLO_LOST_BY_TLS, CAUSE_EHLO_DIFF},
                 {SIGN_AUTHORITIES_DISAGREE, CAUSE_DNS_SPLIT_AUTH},
+                {SIGN_SOME_AUTHORITIES_SILENT, CAUSE_DNS_TIMEOUT},
                 {SIGN_SERIALS_DIFFER, CAUSE_DNS_SPLIT_AUTH},
                 {SIGN_CACHE_DIFFERS, CAUSE_DNS_STALE},
                 {SIGN_OLD_TLS_ALLOWED, CAUSE_TLS_OUTDATED},

@@ -144,6 +144,12 @@ class Inside(unittest.TestCase):
         self.assertTrue(any("speaks for the zone" in line for line in answer["evidence"]), answer["evidence"])
         answer = probe("nowhere.example")
         self.assertEqual((answer["cause"], answer["confidence"]), ("dns-nxdomain", 0.98))
+        # One of two that has stopped.
+        self.servers.stop(TWO)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+            silent.bind((TWO, 53))
+            answer = probe("lame.example", "--deep")
+        self.assertIn("dns-timeout", self.named(answer), answer["warnings"])
         # The resolver holds the old MX for an hour.
         probe("stale.example")
         self.servers.nsd(ONE, {"stale.example": zone("moved", 9), "well.example": zone("mx")})
