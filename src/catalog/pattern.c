@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "catalog/pattern.h"
 
-enum { GROUP_LEN = 3 };
+#include <stdlib.h>
+
+enum { GROUP_LEN = 4 };
 
 static unsigned group_hash(const char *at) {
-    unsigned hash = (unsigned char)at[0] * 961U + (unsigned char)at[1] * 31U + (unsigned char)at[2];
-    return (hash * 2654435761U) >> 20; // PATTERN_SLOTS values
+    uint32_t letters;
+    memcpy(&letters, at, GROUP_LEN);
+    return (letters * 2654435761U) >> 17; // PATTERN_SLOTS values
 }
 
 static bool has_wildcard(const char *at) {
-    return at[0] == '*' || at[1] == '*' || at[2] == '*';
+    return memchr(at, '*', GROUP_LEN) != NULL;
 }
 
-// The group of letters in `pattern` that the fewest others have, or NULL where it has no three
+// The group of letters in `pattern` that the fewest others have, or NULL where it has no four
 // letters in a row.
 static const char *rarest_group(struct view pattern, const uint16_t *counts) {
     const char *rarest = NULL;
@@ -31,9 +34,10 @@ static void count_groups(struct view pattern, uint16_t *counts) {
 }
 
 void pattern_index_build(struct pattern_index *index, struct view (*pattern_at)(size_t), size_t n) {
-    uint16_t counts[PATTERN_SLOTS] = {0};
+    uint16_t *counts = mem_alloc_zero(PATTERN_SLOTS * sizeof(*counts)); // too much for a stack
     ASSERT(n <= PATTERNS_MAX);
-    *index = (struct pattern_index){.n = n};
+    memset(index, 0, sizeof(*index));
+    index->n = n;
     for (size_t i = 0; i < n; i++)
         count_groups(pattern_at(i), counts);
     for (size_t i = 0; i < n; i++) {
@@ -42,18 +46,24 @@ void pattern_index_build(struct pattern_index *index, struct view (*pattern_at)(
             index->always[i / 64] |= 1ULL << (i % 64);
             continue;
         }
-        uint16_t *first = &index->first[group_hash(group)];
-        index->next[i] = *first;
-        *first = (uint16_t)(i + 1);
+        unsigned slot = group_hash(group);
+        index->used[slot / 64] |= 1ULL << (slot % 64);
+        index->next[i] = index->first[slot];
+        index->first[slot] = (uint16_t)(i + 1);
     }
+    free(counts);
 }
 
 void pattern_index_search(const struct pattern_index *index, struct view text,
                           struct pattern_hits *hits) {
     memcpy(hits->bits, index->always, sizeof(hits->bits));
-    for (size_t i = 0; i + GROUP_LEN <= text.len; i++)
-        for (size_t at = index->first[group_hash(text.ptr + i)]; at; at = index->next[at - 1])
+    for (size_t i = 0; i + GROUP_LEN <= text.len; i++) {
+        unsigned slot = group_hash(text.ptr + i);
+        if (!(index->used[slot / 64] >> (slot % 64) & 1))
+            continue;
+        for (size_t at = index->first[slot]; at; at = index->next[at - 1])
             hits->bits[(at - 1) / 64] |= 1ULL << ((at - 1) % 64);
+    }
 }
 
 bool pattern_hits_next(const struct pattern_hits *hits, size_t n, size_t *at, size_t *found) {

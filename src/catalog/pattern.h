@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Many patterns against one text. A pattern is words in small letters with "*" for anything
-// between. Each pattern is filed under one group of three of its letters, the one that the fewest
+// between. Each pattern is filed under one group of four of its letters, the one that the fewest
 // others have; one walk over a text then names the few patterns that may be in it. Private to this
 // folder.
 #ifndef CATALOG_PATTERN_H
@@ -8,13 +8,14 @@
 
 #include "base/view.h"
 
-enum { PATTERNS_MAX = 2048, PATTERN_SLOTS = 4096 };
+enum { PATTERNS_MAX = 2048, PATTERN_SLOTS = 32768 };
 
 struct pattern_index {
     size_t n;
+    uint64_t used[PATTERN_SLOTS / 64];  // groups that have one: most texts are passed over with it
     uint16_t first[PATTERN_SLOTS];      // pattern + 1 of a group of letters; zero: none
     uint16_t next[PATTERNS_MAX];        // the next one of that group
-    uint64_t always[PATTERNS_MAX / 64]; // patterns without words
+    uint64_t always[PATTERNS_MAX / 64]; // patterns without four letters in a row
 };
 
 // Patterns that may be in a text, as bits.
