@@ -223,7 +223,7 @@ class PostfixSender:
         import smtplib
         row, recipient = site.row, f"rcpt@{site.domain}"
         with world.inside(self.SPACE):
-            with smtplib.SMTP("127.0.0.1", 2525, timeout=30) as session:
+            with smtplib.SMTP("127.0.0.1", 2525, "client.test", timeout=30) as session:
                 session.sendmail(site.fill(row.sender),
                                  [recipient] + [f"rcpt{n}@{site.domain}" for n in range(1, row.recipients)],
                                  row.message())

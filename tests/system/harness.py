@@ -122,7 +122,7 @@ class Relay:
     def send(self, message=b"Subject: test\r\n\r\nhello\r\n", sender="sender@example.org",
              recipients=("rcpt@example.net",), options=()):
         """Hands a message in; returns the queue id of the 250."""
-        with smtplib.SMTP("127.0.0.1", self.port, timeout=30) as session:
+        with smtplib.SMTP("127.0.0.1", self.port, "client.test", timeout=30) as session:
             session.ehlo("client.test")
             code, text = session.docmd(f"MAIL FROM:<{sender}> {' '.join(options)}".strip())
             assert code == 250, (code, text)

@@ -218,7 +218,7 @@ class OwnListener(Folder):
     def test_python(self):
         with Sink() as sink, Relay(self.config + connector("none", "good", sink.port)) as relay:
             context = ssl.create_default_context(cafile=self.authority.path)
-            with smtplib.SMTP("127.0.0.1", relay.port, timeout=20) as session:
+            with smtplib.SMTP("127.0.0.1", relay.port, "client.test", timeout=20) as session:
                 session._host = NAME  # the name that the certificate is checked against
                 session.ehlo("client.test")
                 self.assertIn("starttls", session.esmtp_features)
