@@ -90,9 +90,11 @@ static void add_words(const struct fact *fact, struct arena *arena, struct verdi
     verdict_add_evidence(verdict, lack_line(fact));
     if (fact->reply_code) {
         struct view line = reply_line(fact, arena);
-        verdict_add_evidence(verdict,
-                             arena_printf(arena, "reply to %.*s: \"%.*s\"",
-                                          VIEW_ARG(stage_verb(fact->stage)), VIEW_ARG(line)));
+        struct view to = fact->stage == FACT_STAGE_UNKNOWN
+                             ? VIEW_NONE
+                             : arena_printf(arena, " to %.*s", VIEW_ARG(stage_verb(fact->stage)));
+        verdict_add_evidence(
+            verdict, arena_printf(arena, "reply%.*s: \"%.*s\"", VIEW_ARG(to), VIEW_ARG(line)));
     } else if (fact->kind == FACT_KIND_GARBLED)
         verdict_add_evidence(verdict,
                              arena_printf(arena, "first bytes received: \"%.*s\"", VIEW_ARG(text)));

@@ -156,6 +156,9 @@ static struct view of_reply(const struct fact *fact, const struct verdict *verdi
     struct enhanced e;
     if (enhanced_of_fact(fact, &e))
         code = arena_printf(arena, "%.*s %d.%d.%d", VIEW_ARG(code), e.class, e.subject, e.detail);
+    if (fact->stage == FACT_STAGE_UNKNOWN)
+        return arena_printf(arena, "%.*s said %.*s: %.*s", VIEW_ARG(cast->endpoint), VIEW_ARG(code),
+                            VIEW_ARG(title));
     bool greets = fact->stage == FACT_STAGE_CONNECT || fact->stage == FACT_STAGE_GREETING;
     return arena_printf(arena, "%.*s answered %.*s with %.*s: %.*s", VIEW_ARG(cast->endpoint),
                         VIEW_ARG(greets ? VIEW("our call") : stage_verb(fact->stage)),

@@ -82,7 +82,7 @@ static const struct cause_info *family_of(const struct fact *fact, enum cause ca
     // A refusal of the message or recipient keeps the peer's own code; an error at the greeting,
     // EHLO or STARTTLS is "cannot connect" whatever its words are about.
     if (!concerns_host(fact))
-        return cause_info(CAUSE_UNKNOWN);
+        return fact->reply_code ? cause_info(CAUSE_UNKNOWN) : info;
     return info->family_code.len ? info : cause_info(CAUSE_GREETING_4XX);
 }
 

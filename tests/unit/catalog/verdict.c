@@ -124,6 +124,9 @@ static void test_code_lines(void **state) {
                "450 4.7.999 Recipient put off (RFC 3463: 4.0.0)");
     check_code(reply(FACT_STAGE_RCPT, 450, "hm"), true,
                "550 4.4.7 [postrider] Recipient put off (RFC 3463: 4.4.7)");
+    // A code of the family that stands alone is that code.
+    check_code(reply(FACT_STAGE_UNKNOWN, 0, "4.4.318"), false,
+               "450 4.4.318 [postrider] Connection was closed abruptly (RFC 3463: 4.4.2)");
     check_code(ok, false, "250 2.0.0 Delivered (RFC 3463: 2.0.0)");
 }
 

@@ -79,7 +79,7 @@ static const struct row {
      "tls-required", "starttls", "450", "4.4.317", "", ""},
     {"450 4.7.0 Proxy session setup failed on Frontend with '451 4.4.0 Primary target IP address "
      "responded with: \"421 4.2.1 Unable to connect.\" Attempted failover to alternate host'",
-     NULL, NULL, "421", "4.2.1", "", ""},
+     "conn-failed", "unknown", "421", "4.2.1", "", ""},
     {"452 4.3.1 Insufficient system resources (UsedDiskSpace[D:\\Queue])", "resource-full",
      "unknown", "452", "4.3.1", "", ""},
     {"#550 4.4.7 QUEUE.Expired; message expired ##", "expired", "unknown", "550", "4.4.7", "", ""},
