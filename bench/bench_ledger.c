@@ -32,8 +32,7 @@ struct run {
     double caller_s;
 };
 
-// --- Filling
-// --------------------------------------------------------------------------------------
+// --- Filling -------------------------------------------------------------------------------------
 
 static struct fact delivered(void) {
     struct fact fact = fact_make(FACT_STAGE_DOT, FACT_KIND_OK);
@@ -110,8 +109,7 @@ static IO_WAITS void fill(struct run *run, unsigned n_results, unsigned n_recipi
            writer / n * 1e6, writer / n * 1e6);
 }
 
-// --- Asking
-// ---------------------------------------------------------------------------------------
+// --- Asking --------------------------------------------------------------------------------------
 
 static int compare_int64(const void *a, const void *b) {
     int64_t left = *(const int64_t *)a, right = *(const int64_t *)b;

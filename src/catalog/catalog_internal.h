@@ -48,10 +48,9 @@ bool enhanced_of_fact(const struct fact *fact, struct enhanced *enhanced);
 // The reply's text without the enhanced code in front.
 struct view reply_words(const struct fact *fact);
 
-// --- Words (cast.c, printable.c)
-// ------------------------------------------------------------------ The parts of a failure with
-// their names, printable, never empty: unknown ones have a description such as "the receiving
-// server".
+// --- Words (cast.c, printable.c) -----------------------------------------------------------------
+// The parts of a failure with their names, printable, never empty: unknown ones have a description
+// such as "the receiving server".
 struct cast {
     struct view host, endpoint, address, port, domain, source, helo, admins, server, target;
 };

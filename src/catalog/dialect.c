@@ -117,8 +117,7 @@ void plain_text_from(struct view text, struct plain_text *plain) {
     }
 }
 
-// --- Rows
-// ------------------------------------------------------------------------------------------
+// --- Rows ----------------------------------------------------------------------------------------
 // "*.7.606-649": class or any, subject, detail or range of details. The table is ours, so a pattern
 // that cannot be read is a mistake of ours.
 bool enhanced_matches(struct view pattern, const struct enhanced *enhanced) {
@@ -192,8 +191,7 @@ const struct dialect *dialect_find(const struct said *said) {
     return NULL;
 }
 
-// --- Speakers
-// --------------------------------------------------------------------------------------
+// --- Speakers ------------------------------------------------------------------------------------
 // The first speaker with its mark in `text`; the number of speakers where there is none.
 static size_t marked_speaker(struct view text) {
     struct pattern_hits hits;

@@ -32,8 +32,7 @@ struct rules {
 // Set once, before anything is judged that should know them.
 static const struct rules *in_use;
 
-// --- Reading
-// ---------------------------------------------------------------------------------------
+// --- Reading -------------------------------------------------------------------------------------
 struct rules_reader {
     struct rules *rules;
     struct view name, rest; // of the line
@@ -153,8 +152,7 @@ static bool read_line(struct rules_reader *reader) {
     return read_rule(reader, is_test);
 }
 
-// --- Judging
-// ---------------------------------------------------------------------------------------
+// --- Judging -------------------------------------------------------------------------------------
 static bool code_holds(const struct rule *rule, const struct said *said) {
     int class = said->code ? said->code / 100 : said->enhanced.class;
     if (rule->code_to == 999)
@@ -189,8 +187,7 @@ void rules_use(const struct rules *rules) {
     in_use = rules;
 }
 
-// --- Testing
-// ---------------------------------------------------------------------------------------
+// --- Testing -------------------------------------------------------------------------------------
 // A reply for which the rule was written, made of the rule itself.
 static struct said example_of(const struct rule *rule, char *text) {
     struct said said = {.code = rule->code_to == 999 ? 0 : rule->code_from,
@@ -260,8 +257,7 @@ size_t rules_test(const struct rules *rules, struct buffer *out) {
     return n_failed;
 }
 
-// --- The whole
-// -------------------------------------------------------------------------------------
+// --- The whole -----------------------------------------------------------------------------------
 struct rules *rules_read(struct view text, struct view name, struct error *error) {
     struct rules *rules = mem_alloc_zero(sizeof(*rules));
     struct rules_reader reader = {.rules = rules, .name = name, .error = error};

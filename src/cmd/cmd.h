@@ -45,8 +45,7 @@ void cmd_rules_end(struct rules *rules);
 // The file into memory, read whole; NULL after having filled `error`.
 struct rules *cmd_rules_load(const char *path, struct error *error);
 
-// --- The running relay
-// ----------------------------------------------------------------------------
+// --- The running relay ---------------------------------------------------------------------------
 struct cmd_client {
     const char *config_path; // -c
     bool is_json;            // --json
@@ -55,8 +54,7 @@ struct cmd_client {
 // "result" of the answer, or NULL after having said what is wrong on standard error.
 json_t *cmd_ask(const struct cmd_client *client, json_t *request);
 
-// --- Printing
-// -------------------------------------------------------------------------------------
+// --- Printing ------------------------------------------------------------------------------------
 enum cmd_colour { CMD_PLAIN, CMD_BOLD, CMD_RED, CMD_YELLOW, CMD_GREEN, CMD_DIM };
 // Escape sequences only on a terminal, and never where NO_COLOR is set.
 const char *cmd_colour(enum cmd_colour colour);

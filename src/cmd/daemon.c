@@ -40,8 +40,7 @@ void daemon_on_loop(struct daemon *daemon, size_t index,
         io_cancel_clear();
 }
 
-// --- TLS
-// ------------------------------------------------------------------------------------------
+// --- TLS -----------------------------------------------------------------------------------------
 bool daemon_make_tls(const struct config *config, struct tls_context **server,
                      struct tls_context **client, struct error *error) {
     const struct tls_context_options of_client = {.ca_file = config->tls_ca_file};
@@ -79,8 +78,7 @@ static void swap_tls(struct daemon *daemon, struct tls_context *server,
     tls_context_unref(old_client);
 }
 
-// --- Start
-// ------------------------------------------------------------------------------------------
+// --- Start ---------------------------------------------------------------------------------------
 static void raise_limits(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
@@ -230,8 +228,7 @@ bool daemon_start(struct daemon *daemon, struct error *error) {
     return true;
 }
 
-// --- Stop
-// -------------------------------------------------------------------------------------------
+// --- Stop ----------------------------------------------------------------------------------------
 static void stop_serve(struct daemon *daemon, size_t index) {
     if (daemon->serves[index])
         serve_stop(daemon->serves[index], io_after(DAEMON_STOP_MS));
@@ -269,8 +266,7 @@ void daemon_stop(struct daemon *daemon) {
     io_mailbox_destroy(daemon->calls);
 }
 
-// --- While it runs
-// ------------------------------------------------------------------------------------
+// --- While it runs -------------------------------------------------------------------------------
 struct reload_work {
     const char *path;
     struct config *config;

@@ -14,9 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-// --- What it is
-// ------------------------------------------------------------------------------------ A mail
-// begins with fields that mail has; lines of a log have colons too.
+// --- What it is ----------------------------------------------------------------------------------
+// A mail begins with fields that mail has; lines of a log have colons too.
 static bool is_mail(struct view bytes) {
     static const struct view names[] = {
         {"from", 4},          {"to", 2},           {"subject", 7},      {"date", 4},
@@ -37,9 +36,8 @@ static bool is_mailbox(struct view bytes) {
     return view_starts_with(bytes, VIEW("From "));
 }
 
-// --- Lines
-// ----------------------------------------------------------------------------------------- The
-// same failure is told once; how often it came is told with it.
+// --- Lines ---------------------------------------------------------------------------------------
+// The same failure is told once; how often it came is told with it.
 struct line_story {
     enum cause cause;
     struct view code, enhanced, host;
@@ -124,8 +122,7 @@ static void explain_lines(struct explain *explain, struct view bytes) {
     free(reader);
 }
 
-// --- Mails
-// -----------------------------------------------------------------------------------------
+// --- Mails ---------------------------------------------------------------------------------------
 static bool explain_mail(struct explain *explain, struct view message, bool is_sure) {
     struct arena arena;
     struct reader_reading reading;
@@ -164,8 +161,7 @@ void explain_bytes(struct explain *explain, struct view bytes) {
     }
 }
 
-// --- Files
-// -----------------------------------------------------------------------------------------
+// --- Files ---------------------------------------------------------------------------------------
 struct input {
     struct explain *explain;
     const char *name;
@@ -233,8 +229,7 @@ static void explain_descriptor(struct explain *explain, const char *name, int fd
     buffer_finish(&input.bytes);
 }
 
-// --- Folders
-// ---------------------------------------------------------------------------------------
+// --- Folders -------------------------------------------------------------------------------------
 static int is_shown(const struct dirent *entry) {
     return entry->d_name[0] != '.';
 }

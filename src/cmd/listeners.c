@@ -114,8 +114,7 @@ bool daemon_rebind(struct daemon *daemon, const struct config *config, struct er
     return true;
 }
 
-// --- Where we are met
-// -----------------------------------------------------------------------------
+// --- Where we are met ----------------------------------------------------------------------------
 
 static size_t add_machine(uint16_t port, struct address *out, size_t max) {
     struct ifaddrs *list;

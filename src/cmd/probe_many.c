@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-// --- The list
-// -------------------------------------------------------------------------------------
+// --- The list ------------------------------------------------------------------------------------
 void probe_list_add(struct probe_list *list, const char *text) {
     enum { FIRST = 64 };
     if (list->n == list->size) {
@@ -46,8 +45,7 @@ void probe_list_finish(struct probe_list *list) {
     free(list->texts);
 }
 
-// --- The work
-// -------------------------------------------------------------------------------------
+// --- The work ------------------------------------------------------------------------------------
 struct work {
     struct probe_call *call;
     const struct probe_list *list;

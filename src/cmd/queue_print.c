@@ -166,8 +166,7 @@ void queue_print_show(const json_t *result) {
     }
 }
 
-// --- postrider why
-// --------------------------------------------------------------------------------
+// --- postrider why -------------------------------------------------------------------------------
 static bool is_same_verdict(const json_t *a, const json_t *b) {
     return strcmp(cmd_string(a, "cause"), cmd_string(b, "cause")) == 0 &&
            strcmp(cmd_string(a, "at"), cmd_string(b, "at")) == 0;

@@ -18,8 +18,7 @@ enum {
     BYTES_PER_PART_ENTRY = 16 << 10 // of the file's maximum: bounds the number of partitions
 };
 
-// --- Queue
-// ----------------------------------------------------------------------------------------
+// --- Queue ---------------------------------------------------------------------------------------
 
 void ledger_queue_init(struct ledger_queue *queue) {
     queue->first = NULL;
@@ -42,8 +41,7 @@ void ledger_queue_free(struct ledger_queue *queue) {
     ledger_queue_init(queue);
 }
 
-// --- Life
-// -----------------------------------------------------------------------------------------
+// --- Life ----------------------------------------------------------------------------------------
 
 static struct ledger *create(void) {
     struct ledger *ledger = mem_alloc_zero(sizeof(*ledger));
@@ -139,8 +137,7 @@ void ledger_close(struct ledger *ledger) {
     destroy(ledger);
 }
 
-// --- Attempts
-// -------------------------------------------------------------------------------------
+// --- Attempts ------------------------------------------------------------------------------------
 
 enum fold_level { FOLD_NOTHING, FOLD_SUCCESSES, FOLD_REPEATS, FOLD_ALL };
 
@@ -265,8 +262,7 @@ void ledger_attempt(struct ledger *ledger, const struct attempt *attempt) {
         enqueue(ledger, record);
 }
 
-// --- Audit
-// ----------------------------------------------------------------------------------------
+// --- Audit ---------------------------------------------------------------------------------------
 
 static struct view move(char **at, struct view view) {
     struct view moved = view_from(*at, view.len);

@@ -47,8 +47,7 @@ struct job {
     bool is_over; // limit or bound reached, or the file is damaged
 };
 
-// --- Connection
-// -----------------------------------------------------------------------------------
+// --- Connection ----------------------------------------------------------------------------------
 
 void ledger_reader_close(struct ledger_reader *reader) {
     sqlite3_finalize(reader->by_id);
@@ -106,8 +105,7 @@ static bool is_row(struct job *job, int code) {
     return false;
 }
 
-// --- Rows
-// -----------------------------------------------------------------------------------------
+// --- Rows ----------------------------------------------------------------------------------------
 
 // The array itself is taken from the arena at the end.
 static bool has_room_for(const struct job *job, size_t item_size) {
@@ -159,8 +157,7 @@ static void walk(struct job *job) {
     sqlite3_reset(statement);
 }
 
-// --- Index
-// ----------------------------------------------------------------------------------------
+// --- Index ---------------------------------------------------------------------------------------
 
 // Hits among what is not sealed, newest first, at most as many as will be looked at.
 static int64_t *open_hits(struct job *job, size_t *n_hits) {
@@ -242,8 +239,7 @@ static void look_up_term(struct job *job) {
         look_up_sealed(job);
 }
 
-// --- Completeness
-// ---------------------------------------------------------------------------------
+// --- Completeness --------------------------------------------------------------------------------
 
 static void bind_text(sqlite3_stmt *statement, int at, struct view view) {
     sqlite3_bind_text64(statement, at, view.ptr ? view.ptr : "", view.len, SQLITE_STATIC,
@@ -264,8 +260,7 @@ static void check_complete(struct job *job) {
     sqlite3_reset(reader->folded);
 }
 
-// --- Attempts
-// -------------------------------------------------------------------------------------
+// --- Attempts ------------------------------------------------------------------------------------
 
 static void set_bounds(struct job *job, const struct ledger_query *query) {
     job->query = *query;
@@ -351,8 +346,7 @@ enum ledger_history ledger_attempts(struct ledger *ledger, const struct ledger_q
     return job.is_incomplete || !all ? LEDGER_INCOMPLETE : LEDGER_COMPLETE;
 }
 
-// --- Audit
-// ----------------------------------------------------------------------------------------
+// --- Audit ---------------------------------------------------------------------------------------
 
 // The one target that the query names, or none.
 static struct view target_of(const struct ledger_query *query) {

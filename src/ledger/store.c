@@ -49,8 +49,7 @@ struct view ledger_column_view(sqlite3_stmt *statement, int at) {
     return view_from(bytes, (size_t)sqlite3_column_bytes(statement, at));
 }
 
-// --- Statements
-// -----------------------------------------------------------------------------------
+// --- Statements ----------------------------------------------------------------------------------
 
 static enum ledger_status explain(struct ledger_store *store, int code) {
     enum ledger_status status = ledger_status_of(code);
@@ -105,8 +104,7 @@ void ledger_store_rollback(struct ledger_store *store) {
     memcpy(store->reason, reason, sizeof(reason));
 }
 
-// --- Rows
-// -----------------------------------------------------------------------------------------
+// --- Rows ----------------------------------------------------------------------------------------
 
 static void bind_address(sqlite3_stmt *statement, int at, const struct address *address) {
     char text[ADDRESS_TEXT_SIZE];
@@ -215,8 +213,7 @@ enum ledger_status ledger_store_fold(struct ledger_store *store, const struct le
     return run(store, LEDGER_STATEMENT_FOLD);
 }
 
-// --- Sealing
-// --------------------------------------------------------------------------------------
+// --- Sealing -------------------------------------------------------------------------------------
 
 static enum ledger_status put_chunk(struct ledger_store *store, int64_t place,
                                     const uint64_t *entries, size_t n_entries) {
@@ -264,8 +261,7 @@ enum ledger_status ledger_store_part(struct ledger_store *store,
     return status;
 }
 
-// --- Forgetting
-// -----------------------------------------------------------------------------------
+// --- Forgetting ----------------------------------------------------------------------------------
 
 static void bind_name(struct ledger_store *store, enum ledger_statement which, struct view name) {
     ledger_bind_view(store->statements[which], 1, name);

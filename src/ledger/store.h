@@ -87,8 +87,7 @@ void ledger_store_checkpoint(struct ledger_store *store);
 // Name of the SQLite file layer that takes paths as given (vfs.c).
 const char *ledger_vfs(void);
 
-// --- For the reader's connection too
-// --------------------------------------------------------------
+// --- For the reader's connection too -------------------------------------------------------------
 enum ledger_status ledger_status_of(int sqlite_code);
 enum ledger_status ledger_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **statement);
 void ledger_bind_view(sqlite3_stmt *statement, int at, struct view view); // empty: NULL

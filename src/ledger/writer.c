@@ -71,8 +71,7 @@ enum ledger_status ledger_writer_open(struct ledger *ledger) {
     return status;
 }
 
-// --- Writing
-// --------------------------------------------------------------------------------------
+// --- Writing -------------------------------------------------------------------------------------
 
 static void take_queue(struct ledger *ledger) {
     struct ledger_queue *queue = &ledger->queue, *writing = &ledger->writing;
@@ -184,8 +183,7 @@ static enum ledger_status write_batch(struct ledger *ledger, struct batch *batch
     return status;
 }
 
-// --- After the commit
-// -----------------------------------------------------------------------------
+// --- After the commit ----------------------------------------------------------------------------
 
 static void index_batch(struct ledger *ledger, const struct batch *batch) {
     pthread_mutex_lock(&ledger->index_lock);
@@ -243,8 +241,7 @@ static void note_file_size(struct ledger *ledger) {
     pthread_mutex_unlock(&ledger->lock);
 }
 
-// --- Rounds
-// ---------------------------------------------------------------------------------------
+// --- Rounds --------------------------------------------------------------------------------------
 
 static void go_unhealthy(struct ledger *ledger, enum ledger_status status) {
     set_health(ledger, false,

@@ -128,8 +128,7 @@ static struct view without_last_line_end(struct view body) {
     return body;
 }
 
-// --- The tree
-// --------------------------------------------------------------------------------------
+// --- The tree ------------------------------------------------------------------------------------
 struct reading {
     struct arena *arena;
     struct mail_parts *out;

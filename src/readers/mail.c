@@ -4,9 +4,8 @@
 
 enum { ENCLOSED_MAX = 3 };
 
-// --- Line ends
-// ------------------------------------------------------------------------------------- A file
-// whose lines end with CR alone has no LF near its beginning.
+// --- Line ends -----------------------------------------------------------------------------------
+// A file whose lines end with CR alone has no LF near its beginning.
 static struct view with_line_ends(struct view message, struct arena *arena) {
     struct view head = view_take(message, 64 << 10);
     if (view_find_char(head, '\n') < head.len || view_find_char(head, '\r') == head.len)
@@ -19,8 +18,7 @@ static struct view with_line_ends(struct view message, struct arena *arena) {
     return copy.ptr ? copy : message;
 }
 
-// --- Parts
-// -----------------------------------------------------------------------------------------
+// --- Parts ---------------------------------------------------------------------------------------
 static bool is_type(const struct mail_part *part, const char *type) {
     return view_equals(part->type, view_of(type));
 }
@@ -131,8 +129,7 @@ static void cut_text(struct reader_report *report) {
     report->text = view_take(report->text, end);
 }
 
-// --- What kind of mail it is
-// -------------------------------------------------------------------------
+// --- What kind of mail it is ---------------------------------------------------------------------
 static bool is_from_daemon(const struct reader_head *head) {
     static const struct view names[] = {
         {"mailer-daemon", 13},        {"mailer_daemon", 13}, {"postmaster", 10},
@@ -203,8 +200,7 @@ static bool is_complaint(const struct reader_report *report) {
            view_starts_with_nocase(report->head.subject, VIEW("complaint about message from"));
 }
 
-// --- What becomes of the message
-// -----------------------------------------------------------------------
+// --- What becomes of the message -----------------------------------------------------------------
 static bool text_says_delayed(const struct reader_report *report) {
     static const struct view words[] = {
         {"delayed", 7},           {"not yet been delivered", 22}, {"warning message only", 20},
@@ -271,8 +267,7 @@ static void set_times(struct reader_report *report) {
     }
 }
 
-// --- The whole
-// ---------------------------------------------------------------------------------------
+// --- The whole -----------------------------------------------------------------------------------
 static void read_bounce(struct reader_report *report) {
     bool has_fields =
         report->delivery_status.len && reader_status_read(report, report->delivery_status);

@@ -28,8 +28,7 @@ struct notice {
     size_t n_read; // paragraphs so far; the oldest are forgotten
 };
 
-// --- Choosing the recipients
-// -----------------------------------------------------------------------
+// --- Choosing the recipients ---------------------------------------------------------------------
 // The sender gets the notice: his address in it is no recipient, unless there is no other.
 static bool is_sender(const struct notice *notice, struct view address) {
     return view_equals_nocase(mail_address_find(notice->report->head.to), address);
@@ -98,8 +97,7 @@ static void choose(struct notice *notice) {
     }
 }
 
-// --- The reason
-// ------------------------------------------------------------------------------------
+// --- The reason ----------------------------------------------------------------------------------
 static bool is_known(const struct reader_words *words) {
     return words->fact.kind != FACT_KIND_NONE;
 }
@@ -294,8 +292,7 @@ static bool read_exchange(const struct exchange *exchange, struct reader_words *
     return true;
 }
 
-// --- Putting it together
-// -----------------------------------------------------------------------------
+// --- Putting it together -------------------------------------------------------------------------
 static bool is_general(const struct reader_words *words) {
     return !is_known(words) || reader_cause_is_general(reader_words_cause(words));
 }

@@ -73,8 +73,7 @@ static bool take_name(struct view words, struct fact *fact) {
     return false;
 }
 
-// --- Exim's "defer (N)"
-// ----------------------------------------------------------------------------
+// --- Exim's "defer (N)" --------------------------------------------------------------------------
 static struct fact fact_of_exim(int64_t number) {
     struct fact fact = fact_make(FACT_STAGE_UNKNOWN, FACT_KIND_NONE);
     if (number > 0) { // an errno of the system that wrote the log: Linux's here

@@ -127,8 +127,7 @@ void queue_read_exchange_table(struct queue_builder *builder, struct view text) 
     }
 }
 
-// --- Export-Csv
-// ------------------------------------------------------------------------------------
+// --- Export-Csv ----------------------------------------------------------------------------------
 enum { CSV_FIELDS_MAX = 64 };
 
 // RFC 4180 2: quotes inside are doubled, a quoted field may hold line ends. The text comes from

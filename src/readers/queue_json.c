@@ -12,8 +12,7 @@ static struct view string_of(const json_t *object, const char *key) {
     return view_from(json_string_value(value), json_string_length(value));
 }
 
-// --- postqueue -j
-// ------------------------------------------------------------------------------------
+// --- postqueue -j --------------------------------------------------------------------------------
 static void read_message(struct queue_builder *builder, const json_t *object) {
     size_t index;
     const json_t *recipient;
@@ -45,8 +44,7 @@ void queue_read_postfix_json(struct queue_builder *builder, struct view text) {
     }
 }
 
-// --- Get-Queue
-// ---------------------------------------------------------------------------------------
+// --- Get-Queue -----------------------------------------------------------------------------------
 static void read_queue(struct queue_builder *builder, const json_t *object) {
     const json_t *count = json_object_get(object, "MessageCount");
     char digits[24];

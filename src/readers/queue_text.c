@@ -112,9 +112,8 @@ void queue_read_mailq(struct queue_builder *builder, struct view text) {
         read_mailq_line(&mailq, line);
 }
 
-// --- exim -bp
-// -------------------------------------------------------------------------------------- "25h",
-// "3d", "12m".
+// --- exim -bp ------------------------------------------------------------------------------------
+// "25h", "3d", "12m".
 static int64_t age_of(struct view word) {
     uint64_t number = 0;
     if (word.len < 2 || !view_to_u64(view_take(word, word.len - 1), &number) || number > 100000)
@@ -156,9 +155,8 @@ void queue_read_exim(struct queue_builder *builder, struct view text) {
     }
 }
 
-// --- smtpctl show queue
-// ----------------------------------------------------------------------------- id | source | agent
-// | flags | sender | recipient | destination | created | expires | ... | reason
+// --- smtpctl show queue --------------------------------------------------------------------------
+// id | source | agent | flags | sender | recipient | destination | created | expires | ... | reason
 void queue_read_opensmtpd(struct queue_builder *builder, struct view text) {
     struct view line, field, message = VIEW_NONE;
     while (view_split(&text, '\n', &line)) {

@@ -36,9 +36,8 @@ void reader_redaction_add_subject(struct reader_redaction *redaction, struct vie
         redaction->subjects[redaction->n_subjects++] = arena_copy(&redaction->arena, subject);
 }
 
-// --- Names
-// ----------------------------------------------------------------------------------------- Zero
-// where there is no room for another one.
+// --- Names ---------------------------------------------------------------------------------------
+// Zero where there is no room for another one.
 static size_t number_of(struct reader_redaction *redaction, struct view name) {
     for (size_t i = 0; i < redaction->n_names; i++)
         if (view_equals_nocase(redaction->names[i], name))
@@ -78,15 +77,24 @@ static void learn_names(struct reader_redaction *redaction, struct view text) {
     }
 }
 
-// --- Words
-// -----------------------------------------------------------------------------------------
+// --- Words ---------------------------------------------------------------------------------------
 static bool is_word_char(char c) {
     return ascii_is_alpha(c) || ascii_is_digit(c) || (c && strchr("-_.+", c)) ||
            (unsigned char)c >= 0x80;
 }
 
+// Two letters that are a word far more often than somebody's name.
+static bool is_small_word(struct view word) {
+    static const char words[] = "am an as at be by de do el en er es et go he id if in ip is it la "
+                                "le me mx my no of ok on or os pm re so te to tx un up us we ";
+    for (size_t i = 0; word.len == 2 && words[i]; i += 3)
+        if (view_equals_nocase(view_from(words + i, 2), word))
+            return true;
+    return word.len < 2;
+}
+
 static bool is_known_name(const struct reader_redaction *redaction, struct view word) {
-    if (word.len < NAME_BYTES_MIN)
+    if (is_small_word(word))
         return false;
     for (size_t i = 0; i < redaction->n_names; i++)
         if (view_equals_nocase(redaction->names[i], word))

@@ -124,8 +124,7 @@ static bool follows_at_once(const struct candidate_reply *first,
     return next->at == first->text_at;
 }
 
-// --- The text of a reply
-// ---------------------------------------------------------------------------
+// --- The text of a reply -------------------------------------------------------------------------
 // Exchange: "[Message=451 5.7.3 ...]" holds what the server said.
 static bool is_message_field(struct view words, size_t at) {
     static const struct view mark = {"[Message=", 9};
@@ -212,8 +211,7 @@ static void take_reply(struct view words, const struct candidate_reply *from,
                                    .around = words};
 }
 
-// --- All of them
-// -----------------------------------------------------------------------------------
+// --- All of them ---------------------------------------------------------------------------------
 static bool next_candidate(struct view words, size_t *at, struct candidate_reply *found) {
     for (; *at + 3 <= words.len; (*at)++)
         if (is_code_at(words, *at) && read_candidate(words, *at, found)) {

@@ -6,8 +6,7 @@
 #include "base/units.h"
 #include "mail/mail.h"
 
-// --- Whose turn it is
-// ------------------------------------------------------------------------------
+// --- Whose turn it is ----------------------------------------------------------------------------
 static bool is_for_side(enum remedy_who who, enum reader_side side) {
     return side == READER_SIDE_RECEIVER ? who == REMEDY_RECEIVING_SIDE || who == REMEDY_DNS_OWNER
                                         : who == REMEDY_SENDING_SIDE || who == REMEDY_NETWORK;
@@ -46,8 +45,7 @@ struct view reader_turn(enum blame blame, enum reader_side side) {
     return VIEW_NONE;
 }
 
-// --- Parts
-// -----------------------------------------------------------------------------------------
+// --- Parts ---------------------------------------------------------------------------------------
 static void put_printable(struct buffer *out, struct view text) {
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.ptr[i];
@@ -106,8 +104,7 @@ void reader_put_verdict(const struct reader_recipient *recipient, const struct r
     arena_finish(&arena);
 }
 
-// --- Recipients
-// ------------------------------------------------------------------------------------
+// --- Recipients ----------------------------------------------------------------------------------
 static bool same_story(const struct reader_recipient *a, const struct reader_recipient *b) {
     return a->action == b->action && view_equals(a->words.code, b->words.code) &&
            view_equals(reader_reported_enhanced(a), reader_reported_enhanced(b)) &&

@@ -5,9 +5,8 @@
 #include "mail/mail.h"
 #include "readers/words.h"
 
-// --- Exchange
-// -------------------------------------------------------------------------------------- The value
-// of "{LED=...};": up to the brace before the next field, or to the end.
+// --- Exchange ------------------------------------------------------------------------------------
+// The value of "{LED=...};": up to the brace before the next field, or to the end.
 static struct view exchange_field(struct view text, struct view mark) {
     size_t at = view_find(text, mark);
     if (at == text.len)
@@ -104,8 +103,7 @@ struct view reader_words_unwrap(struct view text, struct reader_words *words) {
     return unwrap_proxy(unwrap_prefix(unwrap_reason(text)));
 }
 
-// --- The server
-// ------------------------------------------------------------------------------------
+// --- The server ----------------------------------------------------------------------------------
 static bool is_host_char(char c) {
     return ascii_is_alpha(c) || ascii_is_digit(c) || c == '-' || c == '.' || c == '_';
 }

@@ -14,9 +14,8 @@ struct routing {
 };
 
 // --- The lane's key ----------------------------------------------------------------------
-// "connector LF
-// site LF the rest": a lane is told apart by who is asked for, and by everything of the connector
-// that changes how. So a corrected connector begins with a clean slate.
+// "connector LF site LF the rest": a lane is told apart by who is asked for, and by everything of
+// the connector that changes how. So a corrected connector begins with a clean slate.
 
 static void key_address(struct buffer *key, const struct address *address) {
     char text[ADDRESS_TEXT_SIZE];

@@ -5,8 +5,7 @@
 
 #include <errno.h>
 
-// --- Round trip
-// -----------------------------------------------------------------------------------
+// --- Round trip ----------------------------------------------------------------------------------
 
 static void check_round_trip(struct ledger *ledger) {
     struct attempt attempt = an_attempt();
@@ -65,8 +64,7 @@ static void round_trip(void **state) {
     run_fiber(memory_round_trip, NULL);
 }
 
-// --- Filters
-// --------------------------------------------------------------------------------------
+// --- Filters -------------------------------------------------------------------------------------
 
 struct filter_case {
     const char *what;
@@ -165,8 +163,7 @@ static void filters(void **state) {
     run_fiber(filters_of_memory, NULL);
 }
 
-// --- Partitions
-// -----------------------------------------------------------------------------------
+// --- Partitions ----------------------------------------------------------------------------------
 
 // 100 messages to 100 recipients in each attempt: message MSG<a>-<r> to user<a>-<r>@d<a mod
 // 7>.example.
@@ -243,8 +240,7 @@ static void partitions(void **state) {
     run_fiber(partitions_body, NULL);
 }
 
-// --- Odd input
-// ------------------------------------------------------------------------------------
+// --- Odd input -----------------------------------------------------------------------------------
 
 static void odd_body(void *arg) {
     struct ledger *ledger = open_ledger(NULL);

@@ -177,8 +177,7 @@ static void no_directory(void **state) {
     run_fiber(no_directory_body, NULL);
 }
 
-// --- No room
-// --------------------------------------------------------------------------------------
+// --- No room -------------------------------------------------------------------------------------
 
 static void allow_file_size(rlim_t bytes) {
     struct rlimit limit;

@@ -17,6 +17,8 @@ static void test_redaction(void **state) {
          "user1@dest.example and user2@dest.example, again user1@dest.example"},
         {"User bob (bob@dest.example) is unknown, bobby is not",
          "User user1 (user1@dest.example) is unknown, bobby is not"},
+        {"<jo@dest.example>: jo is unknown, no@dest.example has no mailbox",
+         "<user1@dest.example>: user1 is unknown, user2@dest.example has no mailbox"},
         {"postmaster@dest.example", "postmaster@dest.example"},
         {"from 10.1.2.3 via 192.168.0.1. to 192.0.2.25",
          "from [inside-address] via [inside-address]. to 192.0.2.25"},

@@ -45,8 +45,7 @@ static void a_deferral_survives_a_restart(struct stage *stage) {
     assert_int_equal(stage_rcpt(stage, number, 0)->n_delivered, 1);
 }
 
-// --- Notices
-// --------------------------------------------------------------------------------------
+// --- Notices -------------------------------------------------------------------------------------
 
 static void says(const struct stage *stage, const char *text) {
     if (strstr(stage->mail, text) == NULL)
@@ -144,8 +143,7 @@ static void mail_that_may_have_arrived_waits_for_hours(struct stage *stage) {
     says(stage, "It may have been delivered 5 times");
 }
 
-// --- Trouble of our own
-// -----------------------------------------------------------------------------
+// --- Trouble of our own --------------------------------------------------------------------------
 
 static void a_stop_waits_for_what_is_under_way(struct stage *stage) {
     stage->receivers[STAGE_ONE].mood = RECEIVER_SLOW;

@@ -171,8 +171,7 @@ static void what_was_done_is_on_record(struct stage *stage) {
     stage_pass(HOUR);
 }
 
-// --- Questions
-// ------------------------------------------------------------------------------------
+// --- Questions -----------------------------------------------------------------------------------
 
 static void why_knows_after_a_restart_without_ledger(struct stage *stage) {
     stage_unplug(stage, STAGE_ONE, true);

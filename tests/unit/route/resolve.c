@@ -169,8 +169,7 @@ static const struct row rows[] = {
     {"[nonsense]", "route mx-invalid [nonsense] | | | valid for 60"},
 };
 
-// --- As one line
-// ----------------------------------------------------------------------------------
+// --- As one line ---------------------------------------------------------------------------------
 
 static void describe_fact(const struct fact *fact, struct buffer *out) {
     static const char *const words[FACT_ROUTE_COUNT] = {
@@ -212,8 +211,7 @@ static void describe(const struct route *route, struct buffer *out) {
                   VIEW_ARG(route->site), (long long)(route->valid_until - io_now()) / 1000);
 }
 
-// --- Running
-// --------------------------------------------------------------------------------------
+// --- Running -------------------------------------------------------------------------------------
 
 struct scene {
     struct config *config;
@@ -403,8 +401,7 @@ static void counts_are_limited(void **state) {
     in_simulation(resolve_many, NULL);
 }
 
-// --- Cancel and deadline
-// ----------------------------------------------------------------------------
+// --- Cancel and deadline -------------------------------------------------------------------------
 
 static struct scene shared;
 static struct route *made;
