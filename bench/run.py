@@ -285,12 +285,11 @@ def bench_syncs():
 def healthy_rate(relay, sink, count):
     """Bounded in time: a relay that delivers nothing must not hang the run."""
     before = sink.counts()[0]
-    start = time.monotonic()
-    run_source(relay.port, "--sessions", 20, "--messages", count, "--size", 4096, "--seconds", 45)
+    source = run_source(relay.port, "--sessions", 20, "--messages", count, "--size", 4096, "--seconds", 45)
     arrived = wait_arrivals(sink, before + count, 45)
     if arrived[0] == before:
         return 0
-    return (arrived[0] - before) / max(arrived[3] / 1e6 - start, 0.001)
+    return (arrived[0] - before) / max((arrived[3] - source["start_us"]) / 1e6, 0.001)
 
 
 def bench_starvation(kind, due, site_counts):
@@ -306,16 +305,16 @@ def bench_starvation(kind, due, site_counts):
                 continue
             relay.start()
             is_ours = relay.name == "postrider"
-            count = (20000 if is_ours else 3000) // SCALE
+            count = (40000 if is_ours else 3000) // SCALE
             one_load(relay, sink, count // 5, 4096, 20)
-            alone = [one_load(relay, sink, count, 4096, 20)["per_second"] for _ in range(RUNS)]
+            alone = [healthy_rate(relay, sink, count) for _ in range(RUNS)]
             run_source(relay.port, "--sessions", 50, "--messages", due // SCALE, "--size", 1024, "--domains",
                        sites, "--domain", "dead.test", "--seconds", 120)
             time.sleep(2)
             beside = [healthy_rate(relay, sink, count) for _ in range(RUNS)]
             alone, beside = (sorted(rates)[RUNS // 2] for rates in (alone, beside))
             rows.append({"relay": relay.name, "kind": kind, "due": due // SCALE, "sites": sites,
-                         "alone_per_second": alone, "beside_per_second": round(beside),
+                         "alone_per_second": round(alone), "beside_per_second": round(beside),
                          "falls_percent": round(100 * (1 - beside / alone), 1) if alone else None})
             print_row(rows[-1])
             relay.stop()
