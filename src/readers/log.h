@@ -247,6 +247,9 @@ void reader_log_entry_recipient(struct reader_log *log, struct view address,
 void reader_log_entry_host(struct view relay, struct reader_entry *entry);
 void reader_log_entry_failed(struct reader_log *log, struct view words, enum outcome outcome,
                              struct reader_entry *entry);
+// The time of message `id` was over; the line names no recipient.
+void reader_log_entry_expired(struct reader_log *log, const struct log_line *line,
+                              enum reader_log_system system, struct view id);
 // `message` may be NULL. An expired one has the cause of its last attempt.
 void reader_log_entry_tell(struct reader_log *log, struct log_followed *message,
                            struct reader_entry *entry);

@@ -127,3 +127,14 @@ void reader_log_entry_tell(struct reader_log *log, struct log_followed *message,
     log->totals.n_deliveries[entry->system]++;
     log->options.on_entry(entry, log->options.arg);
 }
+
+void reader_log_entry_expired(struct reader_log *log, const struct log_line *line,
+                              enum reader_log_system system, struct view id) {
+    struct reader_entry entry;
+    uint64_t key = reader_log_key(log, line, id);
+    reader_log_entry_begin(log, line, system, &entry);
+    entry.queue_id = id;
+    reader_log_entry_failed(log, VIEW("message expired"), OUTCOME_PERMANENT_FAILURE, &entry);
+    entry.kind = READER_ENTRY_EXPIRED;
+    reader_log_entry_tell(log, reader_log_follow_get(&log->follow, key), &entry);
+}

@@ -161,13 +161,7 @@ static enum log_told read_delivery(struct reader_log *log, const struct log_line
 // --- Messages -----------------------------------------------------------------------------------
 static enum log_told read_expired(struct reader_log *log, const struct log_line *line,
                                   struct view id) {
-    struct reader_entry entry;
-    uint64_t key = reader_log_key(log, line, id);
-    reader_log_entry_begin(log, line, READER_LOG_POSTFIX, &entry);
-    entry.queue_id = id;
-    reader_log_entry_failed(log, VIEW("message expired"), OUTCOME_PERMANENT_FAILURE, &entry);
-    entry.kind = READER_ENTRY_EXPIRED;
-    reader_log_entry_tell(log, reader_log_follow_get(&log->follow, key), &entry);
+    reader_log_entry_expired(log, line, READER_LOG_POSTFIX, id);
     return LOG_TOLD_DELIVERY;
 }
 

@@ -45,13 +45,7 @@ static enum log_told read_attempt(struct reader_log *log, const struct log_line 
 
 static enum log_told read_expired(struct reader_log *log, const struct log_line *line,
                                   struct view id) {
-    struct reader_entry entry;
-    reader_log_entry_begin(log, line, READER_LOG_POSTRIDER, &entry);
-    entry.queue_id = id;
-    reader_log_entry_failed(log, VIEW("message expired"), OUTCOME_PERMANENT_FAILURE, &entry);
-    entry.kind = READER_ENTRY_EXPIRED;
-    uint64_t key = reader_log_key(log, line, id);
-    reader_log_entry_tell(log, reader_log_follow_get(&log->follow, key), &entry);
+    reader_log_entry_expired(log, line, READER_LOG_POSTRIDER, id);
     return LOG_TOLD_DELIVERY;
 }
 
