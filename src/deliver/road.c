@@ -24,15 +24,6 @@ static bool is_usable(struct road *road, const struct deliver_job *job, struct t
     return false;
 }
 
-// The n-th address of the family, or NULL.
-static const struct address *address_of_family(const struct route_host *host,
-                                               enum address_family family, size_t nth) {
-    for (size_t i = 0; i < host->n_addresses; i++)
-        if (host->addresses[i].family == family && nth-- == 0)
-            return &host->addresses[i];
-    return NULL;
-}
-
 static void add_address(struct road *road, const struct deliver_job *job,
                         const struct route_host *host, const struct address *address) {
     struct target *target = &road->targets[road->n_targets];
@@ -49,8 +40,8 @@ static void add_address(struct road *road, const struct deliver_job *job,
 static void add_host(struct road *road, const struct deliver_job *job,
                      const struct route_host *host) {
     for (size_t i = 0; i < host->n_addresses; i++) {
-        add_address(road, job, host, address_of_family(host, ADDRESS_IPV6, i));
-        add_address(road, job, host, address_of_family(host, ADDRESS_IPV4, i));
+        add_address(road, job, host, route_host_address(host, ADDRESS_IPV6, i));
+        add_address(road, job, host, route_host_address(host, ADDRESS_IPV4, i));
     }
 }
 

@@ -3,14 +3,6 @@
 // in RFC 8305 4), called a few at a time. A call that stands waits for a session to take it.
 #include "probe/probe_internal.h"
 
-static const struct address *address_of_family(const struct route_host *host,
-                                               enum address_family family, size_t nth) {
-    for (size_t i = 0; i < host->n_addresses; i++)
-        if (host->addresses[i].family == family && nth-- == 0)
-            return &host->addresses[i];
-    return NULL;
-}
-
 // Without a source of its family an address is not called, as the relay would not.
 static void add_way(struct probe *probe, const struct route_host *host,
                     const struct address *address) {
@@ -35,8 +27,8 @@ void probe_ways_init(struct probe *probe) {
     const struct route *route = probe->route;
     for (size_t i = 0; i < route->n_hosts; i++)
         for (size_t k = 0; k < route->hosts[i].n_addresses; k++) {
-            add_way(probe, &route->hosts[i], address_of_family(&route->hosts[i], ADDRESS_IPV6, k));
-            add_way(probe, &route->hosts[i], address_of_family(&route->hosts[i], ADDRESS_IPV4, k));
+            add_way(probe, &route->hosts[i], route_host_address(&route->hosts[i], ADDRESS_IPV6, k));
+            add_way(probe, &route->hosts[i], route_host_address(&route->hosts[i], ADDRESS_IPV4, k));
         }
 }
 

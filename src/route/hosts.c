@@ -152,3 +152,11 @@ bool route_find_hosts(struct build *build) {
         return use_literal(build);
     return ask_for_mx(build);
 }
+
+const struct address *route_host_address(const struct route_host *host, enum address_family family,
+                                         size_t nth) {
+    for (size_t i = 0; i < host->n_addresses; i++)
+        if (host->addresses[i].family == family && nth-- == 0)
+            return &host->addresses[i];
+    return NULL;
+}

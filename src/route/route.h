@@ -81,4 +81,8 @@ bool route_demand_allows_clear(const struct config_connector *connector);
 bool route_source_for(const struct config_connector *connector, enum address_family family,
                       struct address *source);
 
+// The nth address of the family, from 0; NULL when there are no more.
+const struct address *route_host_address(const struct route_host *host, enum address_family family,
+                                         size_t nth);
+
 #endif
