@@ -233,6 +233,9 @@ void verdict_write_text(const struct verdict *verdict, struct buffer *out);
 bool verdict_write_letter(const struct verdict *verdict, struct buffer *out);
 // One line for a fact: "no reply to MAIL in 300 s; we closed", "450 4.2.0 Greylisted".
 struct view fact_describe(const struct fact *fact, struct arena *arena);
+// The numbers of a fact that say something, as members of the object that is begun: errno, ICMP,
+// DNS, TLS, reply, bytes.
+void fact_write_json_numbers(const struct fact *fact, struct json_writer *json);
 void attempt_write_json(const struct attempt *attempt, struct json_writer *json);
 
 // --- Pages ------------------------------------------------------------------------------------

@@ -137,11 +137,7 @@ static void put_known(struct json_writer *json, const char *key, int64_t value, 
         json_put_int(json, key, value);
 }
 
-static void put_fact(struct json_writer *json, const struct fact *fact,
-                     const struct attempt *attempt) {
-    json_put_string(json, "stage", fact_stage_word(fact->stage));
-    json_put_string(json, "kind", fact_kind_word(fact->kind));
-    json_put_string(json, "cause", cause_info(cause_of_attempt(fact, attempt))->id);
+void fact_write_json_numbers(const struct fact *fact, struct json_writer *json) {
     put_known(json, "errno", fact->sys_errno, 0);
     put_known(json, "icmp_type", fact->icmp_type, -1);
     put_known(json, "icmp_code", fact->icmp_code, -1);
@@ -152,6 +148,14 @@ static void put_fact(struct json_writer *json, const struct fact *fact,
     put_known(json, "reply_code", fact->reply_code, 0);
     put_known(json, "bytes_sent", fact->bytes_sent, 0);
     put_known(json, "bytes_received", fact->bytes_received, 0);
+}
+
+static void put_fact(struct json_writer *json, const struct fact *fact,
+                     const struct attempt *attempt) {
+    json_put_string(json, "stage", fact_stage_word(fact->stage));
+    json_put_string(json, "kind", fact_kind_word(fact->kind));
+    json_put_string(json, "cause", cause_info(cause_of_attempt(fact, attempt))->id);
+    fact_write_json_numbers(fact, json);
     json_put_int(json, "elapsed_ms", fact->elapsed_ms);
     put_known(json, "limit_ms", fact->limit_ms, 0);
     json_put_bool(json, "may_be_delivered", fact_may_be_delivered(fact));

@@ -5,25 +5,6 @@
 #include "probe/probe_internal.h"
 
 // --- JSON -------------------------------------------------------------------------------------
-static void put_known(struct json_writer *json, const char *key, int64_t value, int64_t nothing) {
-    if (value != nothing)
-        json_put_int(json, key, value);
-}
-
-static void put_numbers(struct json_writer *json, const struct fact *fact) {
-    put_known(json, "errno", fact->sys_errno, 0);
-    put_known(json, "icmp_type", fact->icmp_type, -1);
-    put_known(json, "icmp_code", fact->icmp_code, -1);
-    put_known(json, "dns_rcode", fact->dns_rcode, -1);
-    put_known(json, "dns_ede", fact->dns_ede, -1);
-    put_known(json, "tls_alert", fact->tls_alert, -1);
-    put_known(json, "x509_verify", fact->x509_verify, 0);
-    put_known(json, "reply_code", fact->reply_code, 0);
-    put_known(json, "bytes_sent", fact->bytes_sent, 0);
-    put_known(json, "bytes_received", fact->bytes_received, 0);
-    put_known(json, "limit_ms", fact->limit_ms, 0);
-}
-
 static void put_step(struct json_writer *json, const struct probe_step *step,
                      const struct attempt *attempt) {
     char address[ADDRESS_TEXT_SIZE];
@@ -45,7 +26,9 @@ static void put_step(struct json_writer *json, const struct probe_step *step,
         json_put_int(json, "port", step->peer.port);
     else
         json_put_null(json, "port");
-    put_numbers(json, &step->fact);
+    fact_write_json_numbers(&step->fact, json);
+    if (step->fact.limit_ms)
+        json_put_int(json, "limit_ms", step->fact.limit_ms);
     json_put_string(json, "seen", step->words);
     json_object_end(json);
 }
