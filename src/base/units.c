@@ -249,3 +249,17 @@ bool units_parse_rate(struct view text, uint64_t *events, int64_t *period_ms) {
     *period_ms = unit;
     return true;
 }
+
+void units_put_count(struct buffer *out, uint64_t number) {
+    if (number >= 1000) {
+        units_put_count(out, number / 1000);
+        buffer_printf(out, ",%03u", (unsigned)(number % 1000));
+    } else {
+        buffer_printf(out, "%u", (unsigned)number);
+    }
+}
+
+void units_put_counted(struct buffer *out, uint64_t number, const char *one, const char *many) {
+    units_put_count(out, number);
+    buffer_printf(out, " %s", number == 1 ? one : many);
+}

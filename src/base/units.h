@@ -3,7 +3,7 @@
 #ifndef BASE_UNITS_H
 #define BASE_UNITS_H
 
-#include "base/view.h"
+#include "base/buffer.h"
 
 enum { UNITS_TIME_SIZE = 40 };
 
@@ -29,5 +29,10 @@ bool units_parse_size(struct view text, uint64_t *bytes);
 size_t units_format_size(uint64_t bytes, char *out, size_t size);
 // "100/m", "5/s", "2000/h", "50000/d": events in a period.
 bool units_parse_rate(struct view text, uint64_t *events, int64_t *period_ms);
+
+// "11,140".
+void units_put_count(struct buffer *out, uint64_t number);
+// "1 message", "11,140 messages".
+void units_put_counted(struct buffer *out, uint64_t number, const char *one, const char *many);
 
 #endif

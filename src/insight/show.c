@@ -11,20 +11,6 @@ enum {
     VERDICT_BYTES_MAX = 1 << 20
 };
 
-static void put_count(struct buffer *out, uint64_t number) {
-    if (number >= 1000) {
-        put_count(out, number / 1000);
-        buffer_printf(out, ",%03u", (unsigned)(number % 1000));
-    } else {
-        buffer_printf(out, "%u", (unsigned)number);
-    }
-}
-
-static void put_counted(struct buffer *out, uint64_t number, const char *one, const char *many) {
-    put_count(out, number);
-    buffer_printf(out, " %s", number == 1 ? one : many);
-}
-
 // Names come from logs.
 static void put_name(struct buffer *out, struct view name) {
     for (size_t i = 0; i < name.len; i++) {
@@ -55,14 +41,14 @@ static void put_duration(struct buffer *out, int64_t duration_ms) {
 // --- One incident --------------------------------------------------------------------------------
 static void put_extent(const struct insight_incident *incident, struct buffer *out) {
     if (incident->extent == INSIGHT_EVERYTHING) {
-        put_counted(out, incident->n_destinations, "destination", "unrelated destinations");
+        units_put_counted(out, incident->n_destinations, "destination", "unrelated destinations");
         return;
     }
     put_name(out, incident->name);
     if (incident->n_destinations < 2)
         return;
     buffer_append_view(out, VIEW(" ("));
-    put_counted(out, incident->n_destinations, "domain", "domains");
+    units_put_counted(out, incident->n_destinations, "domain", "domains");
     buffer_append_char(out, ')');
 }
 
@@ -84,23 +70,23 @@ static void put_when(const struct insight_incident *incident, struct buffer *out
 
 // Whom it hit takes the place of the verdict's sentence, which the head has said.
 static void put_hit(const struct insight_incident *incident, struct buffer *out) {
-    put_counted(out, incident->n_messages, "message", "messages");
+    units_put_counted(out, incident->n_messages, "message", "messages");
     buffer_append_view(out, VIEW(" to "));
-    put_counted(out, incident->n_recipients, "recipient", "recipients");
+    units_put_counted(out, incident->n_recipients, "recipient", "recipients");
     if (incident->n_senders) {
         buffer_append_view(out, VIEW(" from "));
-        put_counted(out, incident->n_senders, "sender", "senders");
+        units_put_counted(out, incident->n_senders, "sender", "senders");
     }
     buffer_append_view(out, VIEW("; "));
-    put_counted(out, incident->n_attempts, "failed try", "failed tries");
+    units_put_counted(out, incident->n_attempts, "failed try", "failed tries");
     if (incident->n_suppressed) {
         buffer_append_view(out, VIEW(", "));
-        put_count(out, incident->n_suppressed);
+        units_put_count(out, incident->n_suppressed);
         buffer_append_view(out, VIEW(" put off untried"));
     }
     if (incident->n_bounced + incident->n_expired) {
         buffer_append_view(out, VIEW(", "));
-        put_count(out, incident->n_bounced + incident->n_expired);
+        units_put_count(out, incident->n_bounced + incident->n_expired);
         buffer_append_view(out, VIEW(" given back"));
     }
 }
@@ -238,11 +224,11 @@ static void put_dropped(const struct insight_report *report, struct buffer *out)
     if (report->n_places_dropped + report->n_incidents_dropped + report->n_series_dropped == 0)
         return;
     buffer_append_view(out, VIEW("Not all was kept: "));
-    put_counted(out, report->n_places_dropped, "place", "places");
+    units_put_counted(out, report->n_places_dropped, "place", "places");
     buffer_append_view(out, VIEW(", "));
-    put_counted(out, report->n_series_dropped, "series of failures", "series of failures");
+    units_put_counted(out, report->n_series_dropped, "series of failures", "series of failures");
     buffer_append_view(out, VIEW(" and "));
-    put_counted(out, report->n_incidents_dropped, "small incident", "small incidents");
+    units_put_counted(out, report->n_incidents_dropped, "small incident", "small incidents");
     buffer_append_view(out, VIEW(" were dropped for want of room\n"));
 }
 
@@ -256,7 +242,7 @@ static void put_summary(const struct insight_report *report, struct buffer *out)
     if (report->n_incidents == 0) {
         buffer_append_view(out, VIEW("No incidents"));
     } else {
-        put_counted(out, report->n_incidents, "incident", "incidents");
+        units_put_counted(out, report->n_incidents, "incident", "incidents");
         buffer_printf(out, ", %zu going on, %zu %s yours", n_open, n_ours,
                       n_ours == 1 ? "is" : "are");
     }
@@ -277,7 +263,7 @@ static void put_brief(const struct insight_incident *incident, struct buffer *ou
     put_duration(out, (incident->end_ms ? incident->end_ms : incident->last_seen_ms) -
                           incident->onset_ms);
     buffer_append_view(out, VIEW(", "));
-    put_counted(out, incident->n_messages, "message", "messages");
+    units_put_counted(out, incident->n_messages, "message", "messages");
     buffer_append_char(out, '\n');
 }
 

@@ -13,21 +13,6 @@ static bool is_yours(const struct reader_queue_cause *group, enum reader_side si
     return blame == BLAME_LOCAL || blame == BLAME_SENDER;
 }
 
-// "11,140".
-static void put_count(struct buffer *out, uint64_t number) {
-    if (number >= 1000) {
-        put_count(out, number / 1000);
-        buffer_printf(out, ",%03u", (unsigned)(number % 1000));
-    } else {
-        buffer_printf(out, "%u", (unsigned)number);
-    }
-}
-
-static void put_counted(struct buffer *out, uint64_t number, const char *one, const char *many) {
-    put_count(out, number);
-    buffer_printf(out, " %s", number == 1 ? one : many);
-}
-
 // Where the words leave it open whose fault it is, "yours" is not the opposite of "theirs".
 static bool is_open(const struct reader_queue_cause *group) {
     return !group->is_waiting && cause_info(group->cause)->blame == BLAME_UNKNOWN;
@@ -54,10 +39,10 @@ static void put_head(const struct reader_queue *queue, const struct reader_show 
         n_causes += !queue->causes[i].is_waiting;
     if (show->file.len)
         buffer_printf(out, "%.*s: ", VIEW_ARG(show->file));
-    put_counted(out, queue->n_messages, "message", "messages");
+    units_put_counted(out, queue->n_messages, "message", "messages");
     buffer_append_view(out, VIEW(", "));
     if (n_causes) {
-        put_counted(out, n_causes, "cause", "causes");
+        units_put_counted(out, n_causes, "cause", "causes");
         put_whose(queue, show->side, out);
     } else {
         buffer_append_view(out, VIEW("no cause is told"));
@@ -80,7 +65,7 @@ static void put_destinations(const struct reader_queue_cause *group, struct buff
     buffer_printf(out, "  %-12s", "For");
     for (size_t i = 0; i < n; i++) {
         buffer_printf(out, "%s%.*s (", i ? ", " : "", VIEW_ARG(group->destinations[i].name));
-        put_count(out, group->destinations[i].n_messages);
+        units_put_count(out, group->destinations[i].n_messages);
         buffer_append_char(out, ')');
     }
     if (group->n_destinations > n || group->n_elsewhere)
@@ -91,9 +76,9 @@ static void put_destinations(const struct reader_queue_cause *group, struct buff
 static void put_group(const struct reader_queue_cause *group, size_t number,
                       const struct reader_show *show, struct buffer *out) {
     buffer_printf(out, "\n%zu. ", number);
-    put_counted(out, group->n_messages, "message", "messages");
+    units_put_counted(out, group->n_messages, "message", "messages");
     buffer_append_view(out, VIEW(" to "));
-    put_counted(out, group->n_recipients, "recipient", "recipients");
+    units_put_counted(out, group->n_recipients, "recipient", "recipients");
     if (group->is_waiting) {
         buffer_append_view(out, VIEW(": no failure is told\n"));
         reader_put_time(out, "Oldest", group->oldest_ms);
