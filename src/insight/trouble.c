@@ -239,13 +239,17 @@ struct trouble *trouble_copy(const struct trouble *trouble) {
     return copy;
 }
 
-void trouble_take_in(struct trouble *trouble, const struct trouble *other) {
+static void join_extent(struct trouble *trouble, const struct trouble *other) {
     count_join(&trouble->messages, &other->messages);
     count_join(&trouble->recipients, &other->recipients);
     count_join(&trouble->senders, &other->senders);
     count_join(&trouble->domains, &other->domains);
     for (size_t i = 0; i < other->n_names; i++)
         trouble_name(trouble, other->names[i].name);
+}
+
+void trouble_take_in(struct trouble *trouble, const struct trouble *other) {
+    join_extent(trouble, other);
     trouble->longest_wait_ms = int64_max(trouble->longest_wait_ms, other->longest_wait_ms);
     trouble->n_asked += other->n_asked;
 }
@@ -254,12 +258,7 @@ void trouble_take_in(struct trouble *trouble, const struct trouble *other) {
 void trouble_join(struct trouble *trouble, const struct trouble *other) {
     join_times(trouble, other);
     join_causes(trouble, other);
-    count_join(&trouble->messages, &other->messages);
-    count_join(&trouble->recipients, &other->recipients);
-    count_join(&trouble->senders, &other->senders);
-    count_join(&trouble->domains, &other->domains);
-    for (size_t i = 0; i < other->n_names; i++)
-        trouble_name(trouble, other->names[i].name);
+    join_extent(trouble, other);
     note_host(trouble, other->host);
     trouble->has_hosts = trouble->has_hosts || other->has_hosts;
     trouble->n_attempts += other->n_attempts;
