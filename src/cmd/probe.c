@@ -2,238 +2,13 @@
 // postrider probe: tests the road to a target and explains what it finds.
 #include "cmd/probe.h"
 #include "cmd/cmd.h"
-#include "cmd/daemon.h"
 
 #include "base/log.h"
-#include "base/units.h"
-#include "ledger/ledger.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char help[] =
-    "usage: postrider probe [OPTIONS] TARGET...\n\n"
-    "Why can mail not be delivered there? Tests the road stage by stage, names the cause and what "
-    "to do.\n"
-    "Leaves no mail behind; only --mail-to does. TARGET is a domain, a mail address (then MAIL and "
-    "RCPT\n"
-    "are said, and nothing is sent), a host (mx.example.org:25, 192.0.2.1, [2001:db8::1]:25), or "
-    "with -c\n"
-    "the name of a connector that has smart hosts.\n\n"
-    "  -c, --config FILE    the configuration whose connectors decide; without one, MX\n"
-    "      --from IP        the address to call from; one of each family as IPv4,IPv6\n"
-    "      --helo NAME      the name in EHLO\n"
-    "      --sender ADDR    the sender in MAIL; with -c the postmaster's, else the empty one\n"
-    "      --rcpt ADDR      a recipient to name to a host, domain or connector\n"
-    "      --mail-to ADDR   delivers a small test message there, a second one where the first is\n"
-    "                       not taken as a whole. The target may be left out\n"
-    "      --port N         instead of the connector's, for MX and hosts without a port\n"
-    "      --tls DEMAND     none, opportunistic, required, ca or domain\n"
-    "      --ca FILE        certificates to trust instead of the system's\n"
-    "      --resolver IP    a DNS server to ask instead of the system's; a port may follow\n"
-    "      --timeout TIME   the longest wait for one answer, such as 10s; 30s unless given.\n"
-    "                       The whole run takes at most three times that\n"
-    "      --deep           every experiment, also where nothing is wrong. Without it, those that\n"
-    "                       decide something about a fault\n"
-    "      --control HOST:PORT[,...]\n"
-    "                       up to three hosts that take mail: called, and no more, when nobody\n"
-    "                       answers, to tell their fault from ours. Without it and with -c:\n"
-    "                       destinations that took mail of our relay lately\n"
-    "      --file LIST      targets from a file, one a line; - is standard input\n"
-    "      --concurrency N  so many targets at the same time; 20 unless given\n"
-    "      --baseline FILE  keeps what a target looks like; later runs say what has changed\n"
-    "      --json           for programs (docs/json.md)\n"
-    "Exit status: 0 nothing wrong, 1 a fault was found, 2 wrong use\n";
-
-struct arguments {
-    const char *config, *from, *helo, *sender, *port, *tls, *ca, *resolver, *timeout, *controls,
-        *rcpt, *mail_to, *file, *concurrency, *baseline;
-    bool is_json, is_deep, wants_help;
-};
-
-struct run {
-    const struct arguments *arguments;
-    struct probe_call call;
-    struct address resolver; // NONE: as configured
-    struct probe_list list;
-    struct probe_totals totals;
-    struct address own[DAEMON_OWN_MAX]; // our listeners
-    struct arena arena;
-    struct error error; // why nothing was probed
-    bool is_done;
-};
-
-// --- Options ----------------------------------------------------------------------------------
-static bool read_sources(struct run *run) {
-    struct view rest = view_of(run->arguments->from), part;
-    size_t n = 0;
-    while (rest.len && view_split(&rest, ',', &part)) {
-        struct address *source = &run->call.options.sources[n];
-        if (n == PROBE_SOURCES_MAX || !address_parse(view_trim(part), source) ||
-            (n == 1 && source->family == run->call.options.sources[0].family))
-            return error_set(&run->error, "--from takes an address, or one of each family: \"%s\"",
-                             run->arguments->from);
-        n++;
-    }
-    return true;
-}
-
-static bool read_demand(struct run *run) {
-    if (!run->arguments->tls)
-        return true;
-    run->call.options.has_tls = true;
-    for (enum config_tls tls = CONFIG_TLS_NONE; tls <= CONFIG_TLS_DOMAIN; tls++)
-        if (view_equals(config_tls_word(tls), view_of(run->arguments->tls))) {
-            run->call.options.tls_demand = tls;
-            return true;
-        }
-    return error_set(&run->error,
-                     "--tls is none, opportunistic, required, ca or domain, not \"%s\"",
-                     run->arguments->tls);
-}
-
-static bool read_numbers(struct run *run) {
-    enum { TIMEOUT_MS = 30 * 1000, TIMEOUT_MS_MIN = 100, TIMEOUT_MS_MAX = 3600 * 1000 };
-    const struct arguments *arguments = run->arguments;
-    uint64_t port = 0;
-    run->call.options.timeout_ms = TIMEOUT_MS;
-    if (arguments->port &&
-        (!view_to_u64(view_of(arguments->port), &port) || port == 0 || port > UINT16_MAX))
-        return error_set(&run->error, "--port is 1 to 65535, not \"%s\"", arguments->port);
-    run->call.options.port = (uint16_t)port;
-    if (arguments->timeout &&
-        (!units_parse_duration(view_of(arguments->timeout), &run->call.options.timeout_ms) ||
-         run->call.options.timeout_ms < TIMEOUT_MS_MIN ||
-         run->call.options.timeout_ms > TIMEOUT_MS_MAX))
-        return error_set(&run->error,
-                         "--timeout is a time from 100ms to 1h such as 10s, not \"%s\"",
-                         arguments->timeout);
-    return true;
-}
-
-// What goes into a command must not carry another one with it.
-static bool is_word(const char *text) {
-    for (; *text; text++)
-        if (*text <= ' ' || *text == 0x7f || *text == '<' || *text == '>')
-            return false;
-    return true;
-}
-
-static bool read_words(struct run *run) {
-    enum { HELO_BYTES_MAX = 255, SENDER_BYTES_MAX = 254, DNS_PORT = 53 };
-    const struct arguments *arguments = run->arguments;
-    struct view helo = view_of(arguments->helo), sender = view_of(arguments->sender);
-    if (arguments->helo && (helo.len == 0 || helo.len > HELO_BYTES_MAX || !is_word(helo.ptr)))
-        return error_set(&run->error, "--helo is a host name or an address in brackets");
-    if (arguments->sender && (sender.len > SENDER_BYTES_MAX || !is_word(sender.ptr)))
-        return error_set(&run->error, "--sender is a mail address without <>, or empty");
-    run->call.options.helo = helo;
-    run->call.options.sender = sender;
-    struct view resolver = view_of(arguments->resolver);
-    if (!arguments->resolver)
-        return true;
-    if (address_parse(resolver, &run->resolver))
-        run->resolver.port = DNS_PORT;
-    else if (!address_parse_port(resolver, &run->resolver))
-        return error_set(&run->error, "--resolver is an address with or without a port, not \"%s\"",
-                         arguments->resolver);
-    return true;
-}
-
-static bool read_control(struct run *run, struct view text) {
-    struct config_smart_host *control = &run->call.options.controls[run->call.options.n_controls];
-    size_t colon = view_find_last_char(text, ':');
-    uint64_t port = 0;
-    if (run->call.options.n_controls == PROBE_CONTROLS_MAX)
-        return error_set(&run->error, "--control takes at most %d hosts", PROBE_CONTROLS_MAX);
-    *control = (struct config_smart_host){0};
-    if (address_parse_port(text, &control->address)) {
-        control->port = control->address.port;
-    } else if (view_to_u64(view_skip(text, colon + 1), &port) && port > 0 && port <= UINT16_MAX) {
-        control->port = (uint16_t)port;
-        control->name = arena_copy(&run->arena, view_take(text, colon)).ptr;
-    }
-    run->call.options.n_controls++;
-    return control->port > 0 ||
-           error_set(&run->error, "--control takes HOST:PORT, not \"%.*s\"", VIEW_ARG(text));
-}
-
-static bool read_controls(struct run *run) {
-    struct view rest = view_of(run->arguments->controls), part;
-    run->call.options.is_deep = run->arguments->is_deep;
-    while (rest.len && view_split(&rest, ',', &part))
-        if (!read_control(run, view_trim(part)))
-            return false;
-    return true;
-}
-
-// Without --control: destinations of our own relay that took mail lately.
-static void take_known_good(struct run *run) {
-    const struct config *config = run->call.options.config;
-    struct address good[PROBE_CONTROLS_MAX];
-    if (run->arguments->controls || !config->path || !config->data)
-        return;
-    run->call.options.n_controls = ledger_known_good(config->data, good, PROBE_CONTROLS_MAX);
-    for (size_t i = 0; i < run->call.options.n_controls; i++)
-        run->call.options.controls[i] =
-            (struct config_smart_host){.address = good[i], .port = good[i].port};
-}
-
-// An MX that leads back to our own relay is a loop.
-static void take_own(struct run *run) {
-    const struct config *config = run->call.options.config;
-    size_t n = 0;
-    for (size_t i = 0; config->path && i < config->n_listeners && n < DAEMON_OWN_MAX; i++)
-        n += daemon_own_of(&config->listeners[i].address, &run->own[n], DAEMON_OWN_MAX - n);
-    run->call.options.own = run->own;
-    run->call.options.n_own = n;
-}
-
-static bool read_config(struct run *run) {
-    struct buffer problems;
-    buffer_init(&problems, 64 << 10);
-    run->call.options.config = config_load(run->arguments->config, &problems);
-    if (!run->call.options.config)
-        error_set(&run->error, "%s", buffer_string(&problems));
-    else if (run->arguments->config && !run->arguments->sender)
-        run->call.options.sender = view_of(run->call.options.config->postmaster);
-    buffer_finish(&problems);
-    if (run->call.options.config) {
-        take_known_good(run);
-        take_own(run);
-    }
-    return run->call.options.config != NULL;
-}
-
-static bool read_list(struct run *run) {
-    const struct arguments *arguments = run->arguments;
-    uint64_t concurrency = PROBE_CONCURRENCY;
-    run->call.is_json = arguments->is_json;
-    if (arguments->rcpt && arguments->mail_to)
-        return error_set(&run->error, "--rcpt and --mail-to exclude each other");
-    run->call.rcpt = view_of(arguments->mail_to ? arguments->mail_to : arguments->rcpt);
-    run->call.options.sends_mail = arguments->mail_to;
-    if (arguments->mail_to && run->list.n == 0 && !arguments->file)
-        probe_list_add(&run->list, arguments->mail_to);
-    if (arguments->concurrency && (!view_to_u64(view_of(arguments->concurrency), &concurrency) ||
-                                   concurrency == 0 || concurrency > PROBE_CONCURRENCY_MAX))
-        return error_set(&run->error, "--concurrency is 1 to %d, not \"%s\"", PROBE_CONCURRENCY_MAX,
-                         arguments->concurrency);
-    run->call.concurrency = (unsigned)concurrency;
-    if (arguments->file && !probe_list_read(&run->list, arguments->file, &run->error))
-        return false;
-    if (arguments->baseline)
-        run->call.baseline = probe_baseline_load(arguments->baseline, &run->error);
-    return !arguments->baseline || run->call.baseline;
-}
-
-static bool read_arguments(struct run *run) {
-    return read_sources(run) && read_demand(run) && read_numbers(run) && read_words(run) &&
-           read_controls(run) && read_config(run) && read_list(run);
-}
-
-// --- The run ----------------------------------------------------------------------------------
-static struct dns_resolver *create_resolver(struct run *run) {
+static struct dns_resolver *create_resolver(struct probe_run *run) {
     const struct config *config = run->call.options.config;
     struct dns_options options = {.servers = config->resolver_servers,
                                   .n_servers = config->n_resolver_servers,
@@ -303,7 +78,7 @@ static void print_result(const struct probe_one *one) {
     buffer_finish(&out);
 }
 
-static void run_single(struct run *run) {
+static void run_single(struct probe_run *run) {
     struct probe_one *one = mem_alloc_zero(sizeof(*one));
     one->call = &run->call;
     one->text = run->list.texts[0];
@@ -320,7 +95,7 @@ static void run_single(struct run *run) {
 }
 
 static void probe(void *arg) {
-    struct run *run = arg;
+    struct probe_run *run = arg;
     run->call.options.resolver = create_resolver(run);
     if (!run->call.options.resolver)
         return;
@@ -332,7 +107,7 @@ static void probe(void *arg) {
     run->is_done = true;
 }
 
-static bool run_loop(struct run *run) {
+static bool run_loop(struct probe_run *run) {
     const struct io_loop_options loop_options = {.name = "probe"};
     const char *ca = run->arguments->ca;
     struct tls_context_options tls = {.ca_file = ca ? ca : run->call.options.config->tls_ca_file};
@@ -352,12 +127,12 @@ static bool run_loop(struct run *run) {
     return run->is_done;
 }
 
-static int run_probe(struct run *run, int n, char **targets) {
+static int run_probe(struct probe_run *run, int n, char **targets) {
     int status = CMD_WRONG_USE;
     arena_init(&run->arena, 1 << 20);
     for (int i = 0; i < n; i++)
         probe_list_add(&run->list, targets[i]);
-    if (read_arguments(run) && run_loop(run))
+    if (probe_arguments_use(run) && run_loop(run))
         status = run->totals.n_wrong ? CMD_WRONG_USE : run->totals.n_fault ? CMD_FAULT : CMD_WELL;
     else
         fprintf(stderr, "postrider probe: %s\n", run->error.text);
@@ -369,32 +144,13 @@ static int run_probe(struct run *run, int n, char **targets) {
 }
 
 int cmd_probe(int argc, char **argv) {
-    struct arguments arguments = {.config = getenv("POSTRIDER_CONFIG")};
-    const struct cmd_option options[] = {{"config", 'c', &arguments.config, NULL},
-                                         {"from", 0, &arguments.from, NULL},
-                                         {"helo", 0, &arguments.helo, NULL},
-                                         {"sender", 0, &arguments.sender, NULL},
-                                         {"rcpt", 0, &arguments.rcpt, NULL},
-                                         {"mail-to", 0, &arguments.mail_to, NULL},
-                                         {"port", 0, &arguments.port, NULL},
-                                         {"tls", 0, &arguments.tls, NULL},
-                                         {"ca", 0, &arguments.ca, NULL},
-                                         {"resolver", 0, &arguments.resolver, NULL},
-                                         {"timeout", 0, &arguments.timeout, NULL},
-                                         {"control", 0, &arguments.controls, NULL},
-                                         {"file", 0, &arguments.file, NULL},
-                                         {"concurrency", 0, &arguments.concurrency, NULL},
-                                         {"baseline", 0, &arguments.baseline, NULL},
-                                         {"deep", 0, NULL, &arguments.is_deep},
-                                         {"json", 0, NULL, &arguments.is_json},
-                                         {"help", 'h', NULL, &arguments.wants_help},
-                                         {NULL, 0, NULL, NULL}};
-    int n = cmd_parse("probe", argc, argv, options);
+    struct probe_arguments arguments = {.config = getenv("POSTRIDER_CONFIG")};
+    int n = probe_arguments_parse(&arguments, argc, argv);
     if (n < 0 || (n == 0 && !arguments.file && !arguments.mail_to) || arguments.wants_help) {
-        fputs(help, arguments.wants_help ? stdout : stderr);
+        probe_arguments_help(arguments.wants_help ? stdout : stderr);
         return arguments.wants_help ? CMD_WELL : CMD_WRONG_USE;
     }
-    struct run run = {.arguments = &arguments};
+    struct probe_run run = {.arguments = &arguments};
     log_set_level(LOG_LEVEL_ERROR);
     return run_probe(&run, n, argv);
 }

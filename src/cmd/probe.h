@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // Shared by the files of `postrider probe`.
 //
-//   probe.c           options, one target
+//   probe.c           the run, one target
+//   probe_arguments.c the options
 //   probe_many.c      many targets at the same time
 //   probe_baseline.c  what another day showed
 #ifndef CMD_PROBE_H
 #define CMD_PROBE_H
 
+#include "cmd/daemon.h"
 #include "probe/probe.h"
 
 #include <jansson.h>
+#include <stdio.h>
 
 enum { PROBE_CONCURRENCY = 20, PROBE_CONCURRENCY_MAX = 1000 };
 
@@ -52,6 +55,32 @@ struct probe_totals {
 // Prints each answer when it is there, and the totals for people. Runs in a fiber.
 IO_WAITS void probe_many_run(struct probe_call *call, const struct probe_list *list,
                              struct probe_totals *totals);
+
+// The options as they were given.
+struct probe_arguments {
+    const char *config, *from, *helo, *sender, *port, *tls, *ca, *resolver, *timeout, *controls,
+        *rcpt, *mail_to, *file, *concurrency, *baseline;
+    bool is_json, is_deep, wants_help;
+};
+
+// The number of targets that are left in `argv`; negative: wrong use, said already.
+int probe_arguments_parse(struct probe_arguments *arguments, int argc, char **argv);
+void probe_arguments_help(FILE *out);
+
+struct probe_run {
+    const struct probe_arguments *arguments;
+    struct probe_call call;
+    struct address resolver; // NONE: as configured
+    struct probe_list list;
+    struct probe_totals totals;
+    struct address own[DAEMON_OWN_MAX]; // our listeners
+    struct arena arena;
+    struct error error; // why nothing was probed
+    bool is_done;
+};
+
+// Turns the words into the call; false: `error` says which one is wrong.
+bool probe_arguments_use(struct probe_run *run);
 
 // The file, or an empty baseline where there is none yet. NULL: it cannot be read.
 json_t *probe_baseline_load(const char *path, struct error *error);
