@@ -110,6 +110,8 @@ void rules_count(const struct rules *rules, size_t *n_rules, size_t *n_tests);
 size_t rules_test(const struct rules *rules, struct buffer *out);
 // The rules of the whole program from now on, NULL for none. Not while other threads judge.
 void rules_use(const struct rules *rules);
+// What they say of a reply; CAUSE_NONE where there are none, or none is for it.
+enum cause rules_cause(const struct fact *fact, const struct attempt *attempt);
 
 // The step that such words speak of ("in reply to RCPT TO command"), else FACT_STAGE_UNKNOWN.
 enum fact_stage fact_stage_of_words(struct view words);

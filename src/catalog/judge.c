@@ -228,20 +228,36 @@ static unsigned weight_of(const struct dialect *row) {
     return sure < most ? sure : most;
 }
 
-static struct judgement of_reply(const struct fact *fact, const struct attempt *attempt) {
-    struct plain_text text, greeting = {0};
-    struct said said = {.code = fact->reply_code,
-                        // Before MAIL a bare code says less than the step at which it came.
-                        .words_only =
-                            fact->stage >= FACT_STAGE_CONNECT && fact->stage < FACT_STAGE_AUTH};
-    enhanced_of_fact(fact, &said.enhanced);
-    plain_text_from(fact->text, &text);
+// `said` holds views of `text`.
+static void said_of(const struct fact *fact, const struct attempt *attempt, struct plain_text *text,
+                    struct said *said) {
+    struct plain_text greeting = {0};
+    *said = (struct said){.code = fact->reply_code,
+                          // Before MAIL a bare code says less than the step at which it came.
+                          .words_only =
+                              fact->stage >= FACT_STAGE_CONNECT && fact->stage < FACT_STAGE_AUTH};
+    enhanced_of_fact(fact, &said->enhanced);
+    plain_text_from(fact->text, text);
     if (attempt)
         plain_text_from(attempt->greeting, &greeting);
-    said.text = plain_text_view(&text);
-    said.speaker =
-        speaker_of(attempt ? attempt->host : VIEW_NONE, said.text, plain_text_view(&greeting));
-    said.host = attempt ? attempt->host : VIEW_NONE;
+    said->text = plain_text_view(text);
+    said->host = attempt ? attempt->host : VIEW_NONE;
+    said->speaker = speaker_of(said->host, said->text, plain_text_view(&greeting));
+}
+
+enum cause rules_cause(const struct fact *fact, const struct attempt *attempt) {
+    struct plain_text text;
+    struct said said;
+    if (fact->kind != FACT_KIND_REPLY)
+        return CAUSE_NONE;
+    said_of(fact, attempt, &text, &said);
+    return rules_find(&said);
+}
+
+static struct judgement of_reply(const struct fact *fact, const struct attempt *attempt) {
+    struct plain_text text;
+    struct said said;
+    said_of(fact, attempt, &text, &said);
     enum cause local = rules_find(&said);
     if (local != CAUSE_NONE)
         return (struct judgement){local, cause_info(local)->sure_percent};

@@ -74,6 +74,7 @@ static bool is_enhanced_pattern(struct view text) {
 static bool read_option(struct rules_reader *reader, struct view word, struct rule *rule) {
     struct view value = word, key;
     (void)view_split(&value, '=', &key);
+    value = arena_copy(&reader->rules->arena, value); // the file is gone when it is asked for
     if (view_equals(key, VIEW("code")) && !rule->is_test)
         return read_code(value, rule) ||
                refuse(reader, "a code is 421, 4xx, 5xx or 550-559, not ", value);

@@ -28,6 +28,7 @@ static const char help[] =
     "      --message ID     the story of one message: a queue id or a Message-ID\n"
     "      --zone +HH:MM    of times that say none, here and in the logs (default: this "
     "machine's)\n"
+    "      --rules FILE     wordings of your own, asked first (man postrider-rules)\n"
     "      --redact         masks people and inside addresses\n"
     "      --json           one object (docs/json.md)\n"
     "Exit status: 0 nothing wrong, 1 incidents were found or something was not read, 2 wrong use\n";
@@ -82,7 +83,7 @@ static bool parse_time(const struct logs *logs, const char *option, const char *
 
 // --- Options -------------------------------------------------------------------------------------
 struct arguments {
-    const char *since, *until, *domain, *cause, *message, *zone;
+    const char *since, *until, *domain, *cause, *message, *zone, *rules;
     bool wants_help, wants_masks;
 };
 
@@ -246,13 +247,19 @@ static int run(struct logs *logs, int n, char **paths) {
 int cmd_logs(int argc, char **argv) {
     struct logs *logs = mem_alloc_zero(sizeof(*logs));
     struct arguments arguments = {0};
-    const struct cmd_option options[] = {
-        {"since", 0, &arguments.since, NULL},        {"until", 0, &arguments.until, NULL},
-        {"domain", 0, &arguments.domain, NULL},      {"cause", 0, &arguments.cause, NULL},
-        {"message", 0, &arguments.message, NULL},    {"zone", 0, &arguments.zone, NULL},
-        {"redact", 0, NULL, &arguments.wants_masks}, {"json", 0, NULL, &logs->is_json},
-        {"help", 'h', NULL, &arguments.wants_help},  {NULL, 0, NULL, NULL}};
+    const struct cmd_option options[] = {{"since", 0, &arguments.since, NULL},
+                                         {"until", 0, &arguments.until, NULL},
+                                         {"domain", 0, &arguments.domain, NULL},
+                                         {"cause", 0, &arguments.cause, NULL},
+                                         {"message", 0, &arguments.message, NULL},
+                                         {"zone", 0, &arguments.zone, NULL},
+                                         {"rules", 0, &arguments.rules, NULL},
+                                         {"redact", 0, NULL, &arguments.wants_masks},
+                                         {"json", 0, NULL, &logs->is_json},
+                                         {"help", 'h', NULL, &arguments.wants_help},
+                                         {NULL, 0, NULL, NULL}};
     int n = cmd_parse("logs", argc, argv, options), status = CMD_WRONG_USE;
+    struct rules *rules = NULL;
     logs->now_ms = io_wall_ms();
     logs->zone_minutes = machine_zone_minutes(logs->now_ms);
     if (arguments.wants_help) {
@@ -260,9 +267,11 @@ int cmd_logs(int argc, char **argv) {
         status = CMD_WELL;
     } else if (n == 0 || (n > 0 && names_stdin_twice(n, argv))) {
         fputs(n ? "postrider logs: \"-\" can be read once\n" : help, stderr);
-    } else if (n > 0 && set_question(logs, &arguments)) {
+    } else if (n > 0 && set_question(logs, &arguments) &&
+               cmd_rules_begin("logs", arguments.rules, &rules)) {
         logs->redaction = arguments.wants_masks ? reader_redaction_create() : NULL;
         status = run(logs, n, argv);
+        cmd_rules_end(rules);
     }
     free(logs);
     return status;

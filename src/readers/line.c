@@ -110,6 +110,32 @@ static bool take_symantec(struct view line, struct view *words, enum reader_acti
     return false;
 }
 
+// --- The server ----------------------------------------------------------------------------------
+// The same words may mean something else at one server: "H=mx.example.org [192.0.2.1]" of Exim,
+// "relay=mx.example.org. [192.0.2.1]" of Sendmail, 'relay="192.0.2.1 (mx.example.org)"' of
+// OpenSMTPD.
+static struct view host_of(struct view line) {
+    static const struct {
+        struct view mark, begin, end;
+    } rows[] = {{{" H=", 3}, {"", 0}, {" [", 2}},
+                {{" relay=\"", 8}, {" (", 2}, {")\"", 2}},
+                {{" relay=", 7}, {"", 0}, {"[", 1}}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        size_t at = view_find(line, rows[i].mark);
+        struct view rest = view_skip(line, at + rows[i].mark.len);
+        if (at == line.len)
+            continue;
+        size_t begin = rows[i].begin.len ? view_find(rest, rows[i].begin) : 0;
+        rest = view_skip(rest, begin + rows[i].begin.len);
+        size_t end = view_find(rest, rows[i].end);
+        struct view host = view_trim(view_take(rest, end));
+        if (end == rest.len || view_find_char(host, ',') < host.len)
+            continue;
+        return host.len && host.ptr[host.len - 1] == '.' ? view_take(host, host.len - 1) : host;
+    }
+    return VIEW_NONE;
+}
+
 // --- The recipient -------------------------------------------------------------------------------
 static struct view recipient_of(struct view line) {
     static const struct view marks[] = {{" to=<", 5}, {" to=", 4},        {" == ", 4},
@@ -141,6 +167,8 @@ void reader_line_read(struct view line, struct arena *arena, struct reader_readi
     recipient->address = recipient_of(line);
     recipient->evidence = VIEW("the line");
     (void)reader_words_read(words, &recipient->words);
+    if (recipient->words.host.len == 0 && recipient->words.fact.kind == FACT_KIND_REPLY)
+        recipient->words.host = host_of(line);
     if (recipient->action == READER_ACTION_DELIVERED)
         recipient->words.fact.kind = FACT_KIND_OK;
     recipient->last_attempt_ms = recipient->words.at_ms;

@@ -218,7 +218,8 @@ struct reader_log {
     struct log_warning warnings[LOG_WARNINGS];
     struct log_route routes[LOG_ROUTES]; // a ring
     size_t n_routes;
-    char domain[256]; // of the entry that is made
+    char domain[256];         // of the entry that is made
+    struct reader_words said; // the words of it, with the server that its line names
     struct log_columns columns;
     struct log_sessions *sessions;
     struct buffer copy; // of a line whose quotes or escapes had to be taken off

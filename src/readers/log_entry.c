@@ -72,13 +72,27 @@ void reader_log_entry_host(struct view relay, struct reader_entry *entry) {
         entry->host = name;
 }
 
+// The same words may mean something else at one server, so a reply whose words name none has the
+// one of its line.
+static enum cause cause_at_host(struct reader_log *log, const struct log_words *row,
+                                struct reader_entry *entry) {
+    entry->words = &row->words;
+    if (row->words.host.len || entry->host.len == 0 || row->words.fact.kind != FACT_KIND_REPLY)
+        return row->cause;
+    log->said = row->words;
+    log->said.host = entry->host;
+    entry->words = &log->said;
+    return reader_words_cause(&log->said);
+}
+
 void reader_log_entry_failed(struct reader_log *log, struct view words, enum outcome outcome,
                              struct reader_entry *entry) {
     const struct log_words *row = reader_log_words(log->words, words);
     ASSERT(outcome != OUTCOME_DELIVERED);
     entry->outcome = outcome;
-    entry->words = &row->words;
-    entry->cause = row->cause ? row->cause : CAUSE_UNKNOWN; // "deferred (250 ok)"
+    entry->cause = cause_at_host(log, row, entry);
+    if (entry->cause == CAUSE_NONE) // "deferred (250 ok)"
+        entry->cause = CAUSE_UNKNOWN;
     if (row->words.is_suppression)
         entry->kind = READER_ENTRY_SUPPRESSED;
     if (row->words.fact.kind == FACT_KIND_EXPIRED && outcome == OUTCOME_PERMANENT_FAILURE)

@@ -3,6 +3,16 @@
 // that was found when it happened, "serve" what comes in, "relay" what is given up.
 #include "readers/log.h"
 
+// The relay knew it better than the words can say; but rules of a local file come first.
+static void set_cause(struct view id, struct reader_entry *entry) {
+    struct attempt attempt = {.host = entry->host, .peer = entry->peer};
+    if (rules_cause(&entry->words->fact, &attempt) != CAUSE_NONE)
+        return;
+    (void)cause_from_id(id, &entry->cause);
+    if (entry->cause == CAUSE_NONE)
+        entry->cause = CAUSE_UNKNOWN;
+}
+
 // "deliver: ID: to=<r> server=h[a]:25 connector=c outcome=deferred cause=conn-refused: words"; of a
 // server that took no mail at all "deliver: -: domain=d server=..." once.
 static enum log_told read_attempt(struct reader_log *log, const struct log_line *line,
@@ -30,9 +40,7 @@ static enum log_told read_attempt(struct reader_log *log, const struct log_line 
         return LOG_TOLD_UNREAD;
     if (entry.outcome != OUTCOME_DELIVERED) {
         reader_log_entry_failed(log, words, entry.outcome, &entry);
-        (void)cause_from_id(cause, &entry.cause); // it was known better than the words can say
-        if (entry.cause == CAUSE_NONE)
-            entry.cause = CAUSE_UNKNOWN;
+        set_cause(cause, &entry);
     }
     struct log_followed *message = NULL;
     if (id.len > 1) {

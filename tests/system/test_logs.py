@@ -193,6 +193,50 @@ class Logs(unittest.TestCase):
         self.assertEqual(logs().returncode, 2)
         self.assertEqual(logs("--help").returncode, 0)
 
+    def test_rules_of_a_local_file(self):
+        rules = self.write("rules", 'rule resource-full code=4xx "no gerbils left"\n'
+                                    'rule throttle code=4xx host=.partner.example "calm down"\n')
+        said = "451 4.7.1 Sorry, no gerbils left"
+        at_host = "451 4.7.1 Please calm down now"
+        exim = "2026-05-12 08:00:00 1tXyZ0-000000-1A == a@contoso.com R=dnslookup T=remote_smtp defer (-45) " \
+               "H={h} [192.0.2.1]: SMTP error from remote mail server after RCPT TO:<a@contoso.com>: {w}"
+        gone = "2026-05-12 08:00:00 1tXyZ0-000000-1A ** a@contoso.com R=dnslookup T=remote_smtp H={h} [192.0.2.1]: " \
+               "SMTP error from remote mail server after RCPT TO:<a@contoso.com>: {w}"
+        sendmail = "May 12 08:00:00 mx sendmail[7]: 54CAbCdE001234: to=<a@contoso.com>, delay=00:00:01, " \
+                   "mailer=esmtp, relay={h}. [192.0.2.1], dsn=4.7.1, reply={w}, stat=Deferred: {w}"
+        opensmtpd = "May 12 08:00:00 mx smtpd[7]: 00ab mta delivery evpid=0123456789abcdef from=<b@our.example> " \
+                    'to=<a@contoso.com> rcpt=<-> source="10.0.0.1" relay="192.0.2.1 ({h})" delay=0s ' \
+                    'result="TempFail" stat="{w}"'
+        postfix = "May 12 08:00:00 mx postfix/smtp[7]: 4F000001: to=<a@contoso.com>, relay={h}[192.0.2.1]:25, delay=1, " \
+                  "delays=1/0/0/0, dsn=4.7.1, status=deferred (host {h}[192.0.2.1] said: {w} (in reply to RCPT TO command))"
+        own = "2026-05-12T08:00:00.000Z info deliver: 00001: to=<a@contoso.com> server={h}[192.0.2.1]:25 connector=c " \
+              "outcome=deferred cause=rcpt-deferred: {w}"
+        for form in (exim, gone, sendmail, opensmtpd, postfix, own):
+            for host, words, cause in (("mx.contoso.com", said, "resource-full"),
+                                       ("mx1.partner.example", at_host, "throttle"),
+                                       ("mx.contoso.com", at_host, None)):
+                line = form.format(h=host, w=words)
+                path = self.write("one.log", line + "\n")
+                with_rules = [one["cause"] for one in answer("--rules", rules, path)["causes"]]
+                without = [one["cause"] for one in answer(path)["causes"]]
+                if cause:
+                    self.assertEqual(with_rules, [cause], line)
+                self.assertEqual(with_rules == without, cause is None, line)
+                if form is own:
+                    continue
+                for options, told in ((["--rules", rules], with_rules), ([], without)):
+                    shown = subprocess.run([PROGRAM, "explain", "--json", *options, line], capture_output=True,
+                                           timeout=60, check=False)
+                    recipient = json.loads(shown.stdout)["recipients"][0]
+                    self.assertEqual([recipient["cause"]], told, line)
+        lines = outage(failure=f"host mx.contoso.com[192.0.2.25] said: {said} (in reply to RCPT TO command)")
+        incident = answer("--rules", rules, self.write("mail.log", "".join(lines)))["incidents"][0]
+        self.assertEqual(incident["cause"], "resource-full")
+        self.assertEqual(logs("--rules", self.path("nowhere"), path).returncode, 2)
+        broken = logs("--rules", self.write("broken", "rule nothing\n"), path)
+        self.assertEqual(broken.returncode, 2)
+        self.assertIn("broken:1:", broken.stderr)
+
     def test_the_story_of_a_message(self):
         lines = [delivery(0, 7, failure=TIMEOUT), delivery(3, 8), delivery(10, 7, failure=TIMEOUT), delivery(30, 7)]
         path = self.write("mail.log", "".join(lines))

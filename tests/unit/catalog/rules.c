@@ -9,9 +9,14 @@
 
 #include <cmocka.h>
 
+// The text of the file is gone afterwards.
 static struct rules *read_text(const char *text) {
     struct error error = {0};
-    struct rules *rules = rules_read(view_of(text), VIEW("local"), &error);
+    char copy[1024];
+    size_t len = strlen(text);
+    memcpy(copy, text, len + 1);
+    struct rules *rules = rules_read(view_from(copy, len), VIEW("local"), &error);
+    memset(copy, '#', len);
     if (!rules)
         fail_msg("%s", error.text);
     return rules;
