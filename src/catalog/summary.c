@@ -23,35 +23,57 @@ static int64_t waited_ms(const struct fact *fact) {
     return fact->limit_ms ? fact->limit_ms : fact->elapsed_ms;
 }
 
+// " after 512 bytes"; empty where nobody counted them.
+static struct view bytes_behind(const struct fact *fact, struct arena *arena) {
+    if (fact->bytes_sent == 0)
+        return VIEW_NONE;
+    return arena_printf(arena, " after %lld bytes", (long long)fact->bytes_sent);
+}
+
 static struct view describe_closed(const struct fact *fact, struct arena *arena) {
     if (fact->stage <= FACT_STAGE_GREETING && fact->stage >= FACT_STAGE_CONNECT)
         return fact->bytes_received ? VIEW("closed within the greeting")
                                     : VIEW("closed without a greeting");
+    struct view behind = bytes_behind(fact, arena);
     if (fact->stage == FACT_STAGE_BODY)
-        return arena_printf(arena, "closed within the message, %lld bytes sent",
-                            (long long)fact->bytes_sent);
+        return arena_printf(arena, "closed within the message%.*s", VIEW_ARG(behind));
     struct view verb = stage_verb(fact->stage);
     if (fact->stage == FACT_STAGE_UNKNOWN || fact->stage == FACT_STAGE_TLS)
         return arena_printf(arena, "closed during %.*s", VIEW_ARG(verb));
     return arena_printf(arena, "closed after %.*s, without a reply", VIEW_ARG(verb));
 }
 
-static struct view describe_silence(const struct fact *fact, struct arena *arena) {
+// "in 30 s"; where the wait is not known, as in most lines of a log, that there was one.
+static struct view wait_words(const struct fact *fact, struct arena *arena) {
+    if (waited_ms(fact) == 0)
+        return VIEW("in the time allowed");
     struct view span = span_words(waited_ms(fact), arena);
+    return arena_printf(arena, "in %.*s", VIEW_ARG(span));
+}
+
+static struct view describe_stall(const struct fact *fact, struct arena *arena) {
+    struct view behind = bytes_behind(fact, arena);
+    if (waited_ms(fact) == 0)
+        return arena_printf(arena, "message stalled%.*s; we closed", VIEW_ARG(behind));
+    struct view span = span_words(waited_ms(fact), arena);
+    return arena_printf(arena, "message stalled for %.*s%.*s; we closed", VIEW_ARG(span),
+                        VIEW_ARG(behind));
+}
+
+static struct view describe_silence(const struct fact *fact, struct arena *arena) {
+    struct view wait = wait_words(fact, arena);
     struct view verb = stage_verb(fact->stage);
     switch (fact->stage) {
     case FACT_STAGE_UNKNOWN: return VIEW("no answer within the session");
-    case FACT_STAGE_CONNECT: return arena_printf(arena, "no answer in %.*s", VIEW_ARG(span));
+    case FACT_STAGE_CONNECT: return arena_printf(arena, "no answer %.*s", VIEW_ARG(wait));
     case FACT_STAGE_GREETING:
-        return arena_printf(arena, "no greeting in %.*s; we closed", VIEW_ARG(span));
+        return arena_printf(arena, "no greeting %.*s; we closed", VIEW_ARG(wait));
     case FACT_STAGE_TLS:
-        return arena_printf(arena, "TLS handshake not finished in %.*s; we closed", VIEW_ARG(span));
-    case FACT_STAGE_BODY:
-        return arena_printf(arena, "message stalled for %.*s after %lld bytes; we closed",
-                            VIEW_ARG(span), (long long)fact->bytes_sent);
+        return arena_printf(arena, "TLS handshake not finished %.*s; we closed", VIEW_ARG(wait));
+    case FACT_STAGE_BODY: return describe_stall(fact, arena);
     default:
-        return arena_printf(arena, "no reply to %.*s in %.*s; we closed", VIEW_ARG(verb),
-                            VIEW_ARG(span));
+        return arena_printf(arena, "no reply to %.*s %.*s; we closed", VIEW_ARG(verb),
+                            VIEW_ARG(wait));
     }
 }
 
