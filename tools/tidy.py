@@ -40,7 +40,7 @@ CLOCK_FOLDERS = {"io"}
 RAW = {"epoll_wait", "poll", "select", "fdatasync", "fsync", "accept4", "accept", "connect"}
 
 # Signatures that a library imposes on its callbacks.
-IMPOSED = {("src/dns/engine.c", "on_result")}
+IMPOSED = {("src/dns/engine.c", "on_result"), ("src/tls/openssl.c", "tls_pad_hello")}
 
 FOLDERS = ("src", "tests", "fuzz", "bench", "tools")
 

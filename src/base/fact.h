@@ -126,7 +126,8 @@ enum fact_flag {
     FACT_FLAG_TLS_DOWNGRADED = 1 << 4,  // clear text after a failed handshake, as the demand allows
     FACT_FLAG_FIRST_BYTE = 1 << 5,      // at least one byte of the awaited reply had arrived
     FACT_FLAG_8BIT_UNDECLARED = 1 << 6, // 8-bit bytes went to a peer without 8BITMIME
-    FACT_FLAG_CLEAR_DROPPED = 1 << 7    // bytes in clear behind STARTTLS's 220 were dropped
+    FACT_FLAG_CLEAR_DROPPED = 1 << 7,   // bytes in clear behind STARTTLS's 220 were dropped
+    FACT_FLAG_CERT_WANTED = 1 << 8      // the server asked for a certificate of ours; we sent none
 };
 
 enum { FACT_TEXT_BYTES_MAX = 1024 }; // longer reply texts are cut where they are stored

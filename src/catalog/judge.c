@@ -169,11 +169,18 @@ static enum cause of_local(const struct fact *fact) {
     return causes[fact->detail];
 }
 
+enum { ALERT_HANDSHAKE_FAILURE = 40 };
+
 static enum cause of_tls(const struct fact *fact) {
     if (fact->x509_verify)
         return number_verify_cause(fact->x509_verify);
     if (fact->detail == FACT_TLS_CLEAR_TEXT)
         return CAUSE_TLS_CLEAR_ANSWER;
+    // RFC 5246 7.4.6: before TLS 1.3 a server that goes on with no client has only this alert for
+    // it.
+    if (fact->tls_alert == ALERT_HANDSHAKE_FAILURE && fact->tls_alert_from_peer &&
+        (fact->flags & FACT_FLAG_CERT_WANTED))
+        return CAUSE_TLS_CLIENT_CERT;
     if (fact->tls_alert >= 0)
         return number_alert_cause(fact->tls_alert, fact->tls_alert_from_peer);
     return CAUSE_TLS_HANDSHAKE;

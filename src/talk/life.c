@@ -68,6 +68,12 @@ bool talk_tls_matches(const struct talk *talk, const struct view *names, size_t 
     return talk->has_tls && talk->stream && tls_stream_matches(talk->stream, names, n_names);
 }
 
+int talk_tls_verify_with(const struct talk *talk, const struct view *certificates, size_t n,
+                         char *next_url) {
+    ASSERT(talk->has_tls && talk->stream);
+    return tls_stream_verify_with(talk->stream, certificates, n, next_url);
+}
+
 struct view talk_greeting_line(const struct talk *talk) {
     return view_from(talk->greeting, talk->greeting_len);
 }

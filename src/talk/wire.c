@@ -98,6 +98,10 @@ static unsigned flags_at(const struct talk *talk, enum fact_stage stage) {
     bool in_envelope = stage >= FACT_STAGE_MAIL && stage <= FACT_STAGE_DATA;
     bool in_body = stage == FACT_STAGE_BODY || stage == FACT_STAGE_DOT;
     unsigned flags = talk_flags(talk);
+    // With TLS 1.3 its refusal is read after the handshake, in the place of the next reply.
+    bool may_be_refused = stage == FACT_STAGE_TLS || stage == FACT_STAGE_EHLO;
+    flags |=
+        may_be_refused && talk->saw_tls && talk->tls.wants_certificate ? FACT_FLAG_CERT_WANTED : 0;
     flags |= talk->n_mails_read > 1 ? FACT_FLAG_REUSED : 0;
     flags |= talk->in_group && in_envelope ? FACT_FLAG_PIPELINED : 0;
     flags |= talk->body_is_undeclared && in_body ? FACT_FLAG_8BIT_UNDECLARED : 0;

@@ -5,6 +5,8 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 
+enum { GREASE_EXTENSION = 0x3a3a }; // RFC 8701 2
+
 // What OpenSSL says of a file, in its own words. The first error is the cause, later ones only say
 // which function it went through.
 static bool set_error(struct error *error, const char *what, const char *path) {
@@ -62,6 +64,9 @@ static void set_modes(SSL_CTX *ssl) {
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(ssl, 1);
     SSL_CTX_set_dh_auto(ssl, 1);
+    SSL_CTX_set_client_cert_cb(ssl, tls_note_certificate_request);
+    SSL_CTX_add_custom_ext(ssl, GREASE_EXTENSION, SSL_EXT_CLIENT_HELLO, tls_pad_hello, NULL, NULL,
+                           NULL, NULL);
     // The handshake goes on whatever the chain is; verify.c judges afterwards, so that a refusal
     // comes with everything that is known of the peer.
     SSL_CTX_set_verify(ssl, SSL_VERIFY_NONE, NULL);

@@ -13,4 +13,9 @@ struct tls_context {
     bool is_rsa; // the private key: its operations are slow
 };
 
+// openssl.c: callbacks of every context.
+int tls_note_certificate_request(SSL *ssl, X509 **certificate, EVP_PKEY **key);
+int tls_pad_hello(SSL *ssl, unsigned type, unsigned context, const unsigned char **bytes,
+                  size_t *len, X509 *certificate, size_t index, int *alert, void *arg);
+
 #endif

@@ -29,6 +29,9 @@ struct engine_ops {
     void (*describe)(struct engine *engine, const struct tls_policy *policy,
                      struct tls_session *session);
     bool (*matches)(struct engine *engine, const struct view *names, size_t n_names);
+    // As tls_stream_verify_with. NULL: the engine knows no certificates.
+    int (*verify_with)(struct engine *engine, const struct view *certificates, size_t n,
+                       char *next_url);
     void (*destroy)(struct engine *engine);
 };
 

@@ -10,11 +10,15 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+enum { PADDING_BYTES = 1500 }; // with it a hello needs two packets of Ethernet's size
+
 struct openssl_engine {
     struct engine engine;
     struct tls_context *context;
     SSL *ssl;
-    int alert; // last fatal one, sent or received; -1: none
+    size_t padding;         // bytes added to the client's first message
+    bool wants_certificate; // the server asked for ours
+    int alert;              // last fatal one, sent or received; -1: none
     bool alert_is_from_peer;
 };
 
@@ -132,6 +136,7 @@ static void openssl_describe(struct engine *engine, const struct tls_policy *pol
                              struct tls_session *session) {
     ERR_clear_error();
     tls_describe(openssl_of(engine)->ssl, policy, session);
+    session->wants_certificate = openssl_of(engine)->wants_certificate;
     ERR_clear_error();
 }
 
@@ -140,6 +145,14 @@ static bool openssl_matches(struct engine *engine, const struct view *names, siz
     bool matches = tls_certificate_matches(openssl_of(engine)->ssl, names, n_names);
     ERR_clear_error();
     return matches;
+}
+
+static int openssl_verify_with(struct engine *engine, const struct view *certificates, size_t n,
+                               char *next_url) {
+    ERR_clear_error();
+    int found = tls_verify_with(openssl_of(engine)->ssl, certificates, n, next_url);
+    ERR_clear_error();
+    return found;
 }
 
 static void openssl_destroy(struct engine *engine) {
@@ -158,6 +171,7 @@ static const struct engine_ops openssl_ops = {
     .shutdown = openssl_shutdown,
     .describe = openssl_describe,
     .matches = openssl_matches,
+    .verify_with = openssl_verify_with,
     .destroy = openssl_destroy,
 };
 
@@ -170,6 +184,41 @@ static bool set_server_name(SSL *ssl, struct view server_name) {
            SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
+// RFC 8446 4.4.2.4: a client that has no certificate sends an empty list; whether the server is
+// content with it shows later.
+int tls_note_certificate_request(SSL *ssl, X509 **certificate, EVP_PKEY **key) {
+    struct openssl_engine *self = SSL_get_app_data(ssl);
+    if (self)
+        self->wants_certificate = true;
+    return 0;
+}
+
+// RFC 8701 3.1: an extension of this number means nothing, whatever its length.
+int tls_pad_hello(SSL *ssl, unsigned type, unsigned context, const unsigned char **bytes,
+                  size_t *len, X509 *certificate, size_t index, int *alert, void *arg) {
+    static const unsigned char zeros[PADDING_BYTES];
+    const struct openssl_engine *self = SSL_get_app_data(ssl);
+    *bytes = zeros;
+    *len = self ? self->padding : 0;
+    return *len > 0;
+}
+
+// Each of these alone is understood by any server that is not twenty years old.
+static bool make_hello_small(SSL *ssl) {
+    SSL_set_options(ssl, SSL_OP_NO_TICKET | SSL_OP_NO_ENCRYPT_THEN_MAC);
+    return SSL_set_cipher_list(ssl, "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
+                                    "AES128-SHA") == 1 &&
+           SSL_set_ciphersuites(ssl, "TLS_AES_128_GCM_SHA256") == 1 &&
+           SSL_set1_groups_list(ssl, "P-256") == 1 &&
+           SSL_set1_sigalgs_list(ssl, "ECDSA+SHA256:RSA-PSS+SHA256:RSA+SHA256:RSA+SHA1") == 1;
+}
+
+static bool set_experiment(SSL *ssl, const struct tls_policy *policy) {
+    if (policy->ciphers && SSL_set_cipher_list(ssl, policy->ciphers) != 1)
+        return false;
+    return policy->hello != TLS_HELLO_SMALL || make_hello_small(ssl);
+}
+
 static bool set_client(SSL *ssl, const struct tls_policy *policy) {
     int lowest = policy->version_min ? policy->version_min : TLS1_VERSION;
     SSL_set_connect_state(ssl);
@@ -178,7 +227,7 @@ static bool set_client(SSL *ssl, const struct tls_policy *policy) {
         SSL_set_security_level(ssl, 0);
     return SSL_set_min_proto_version(ssl, lowest) == 1 &&
            SSL_set_max_proto_version(ssl, policy->version_max) == 1 &&
-           set_server_name(ssl, policy->server_name);
+           set_server_name(ssl, policy->server_name) && set_experiment(ssl, policy);
 }
 
 struct engine *openssl_engine_create(struct tls_context *context, const struct tls_policy *policy,
@@ -201,6 +250,7 @@ struct engine *openssl_engine_create(struct tls_context *context, const struct t
     self->context = tls_context_ref(context);
     self->ssl = ssl;
     self->alert = -1;
+    self->padding = policy && policy->hello == TLS_HELLO_LARGE ? PADDING_BYTES : 0;
     SSL_set_app_data(ssl, self);
     SSL_set_info_callback(ssl, note_alert);
     if (!policy)

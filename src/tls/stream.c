@@ -5,6 +5,7 @@
 #include "tls/stream_internal.h"
 
 #include <errno.h>
+#include <openssl/x509_vfy.h>
 #include <stdlib.h>
 
 enum {
@@ -253,6 +254,18 @@ bool tls_stream_matches(struct io_stream *stream, const struct view *names, size
     bool matches = engine->ops->matches(engine, names, n_names);
     io_no_switch_end();
     return matches;
+}
+
+int tls_stream_verify_with(struct io_stream *stream, const struct view *certificates, size_t n,
+                           char *next_url) {
+    struct engine *engine = stream->ops == &tls_stream_ops ? tls_of(stream)->engine : NULL;
+    next_url[0] = '\0';
+    if (!engine || !engine->ops->verify_with)
+        return X509_V_ERR_UNSPECIFIED;
+    io_no_switch_begin();
+    int found = engine->ops->verify_with(engine, certificates, n, next_url);
+    io_no_switch_end();
+    return found;
 }
 
 struct io_stream *tls_stream_below(struct io_stream *stream) {

@@ -26,6 +26,12 @@ enum tls_check {
     TLS_CHECK_CHAIN, // chain and dates
     TLS_CHECK_NAME   // chain, dates, and one of `names`
 };
+// How large the client's first message is.
+enum tls_hello {
+    TLS_HELLO_USUAL, // what OpenSSL makes of the policy
+    TLS_HELLO_SMALL, // below 256 bytes: few ciphers, one group, no tickets
+    TLS_HELLO_LARGE  // more than a packet holds, as with keys that resist quantum computers
+};
 struct tls_policy {
     enum tls_check check;
     // Wire numbers. Zero: no bound. Without a lower one everything that OpenSSL can is offered, as
@@ -36,6 +42,10 @@ struct tls_policy {
     const struct view *names;
     size_t n_names;
     struct view server_name; // SNI; empty for addresses
+    // For experiments; nothing that delivers mail sets them.
+    const char
+        *ciphers; // of TLS 1.2 and older, as OpenSSL names them; NULL: all, or by `version_min`
+    enum tls_hello hello;
 };
 
 struct tls_session {
@@ -48,6 +58,10 @@ struct tls_session {
     unsigned n_chain;  // certificates that the peer sent
     bool name_matches; // one of `names`; where there are none, server_name
     char error[128];   // behind the text of a failed handshake's fact
+    char weakness[96]; // of a key or signature in the chain, such as "RSA key of 1024 bits"; empty:
+                       // none
+    char issuer_url[256];   // where the leaf says that its issuer's certificate is; empty: nowhere
+    bool wants_certificate; // the server asked for one of ours, which has none
 };
 
 // Handshake on `*stream`; on success `*stream` becomes the encrypted one (closing it closes both).
@@ -68,6 +82,12 @@ struct fact tls_stream_failure(struct io_stream *stream, enum fact_stage stage);
 // Whether the peer's certificate is for one of `names` (as in a policy): before a session is used
 // for a domain that it was not opened for.
 bool tls_stream_matches(struct io_stream *stream, const struct view *names, size_t n_names);
+// What checking the peer's chain finds (X509_V_*) with these certificates (DER, PEM or PKCS#7)
+// added to those that the peer sent. `next_url`, of at least TLS_URL_SIZE bytes, becomes the place
+// of the issuer that is still missing, "" where it is not said.
+enum { TLS_URL_SIZE = 256 };
+int tls_stream_verify_with(struct io_stream *stream, const struct view *certificates, size_t n,
+                           char *next_url);
 // The transport below, for what the kernel knows of it; a stream without TLS is its own.
 struct io_stream *tls_stream_below(struct io_stream *stream);
 

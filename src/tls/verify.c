@@ -45,6 +45,9 @@ static void describe_certificate(SSL *ssl, X509 *leaf, struct tls_session *sessi
     print_name(X509_get_subject_name(leaf), session->subject, sizeof(session->subject));
     print_name(X509_get_issuer_name(leaf), session->issuer, sizeof(session->issuer));
     list_names(leaf, session->names, sizeof(session->names));
+    tls_issuer_url(leaf, session->issuer_url, sizeof(session->issuer_url));
+    if (chain)
+        tls_describe_weakness(chain, session->weakness, sizeof(session->weakness));
     session->not_before_ms = wall_ms_of(X509_get0_notBefore(leaf));
     session->not_after_ms = wall_ms_of(X509_get0_notAfter(leaf));
 }

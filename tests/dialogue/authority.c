@@ -23,7 +23,9 @@ struct authority {
 };
 
 static EVP_PKEY *make_key(enum authority_key kind) {
-    EVP_PKEY *key = kind == AUTHORITY_KEY_RSA ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
+    EVP_PKEY *key = kind == AUTHORITY_KEY_RSA         ? EVP_RSA_gen(2048)
+                    : kind == AUTHORITY_KEY_RSA_SHORT ? EVP_RSA_gen(1024)
+                                                      : EVP_EC_gen("P-256");
     ASSERT(key != NULL);
     return key;
 }
@@ -121,6 +123,9 @@ static void add_names(X509 *leaf, const struct authority_order *order) {
         snprintf(value + len, sizeof(value) - len, "%sIP:%s", len ? "," : "", order->ip);
     if (value[0])
         add_extension(leaf, leaf, NID_subject_alt_name, value);
+    snprintf(value, sizeof(value), "caIssuers;URI:%s", order->issuer_url ? order->issuer_url : "");
+    if (order->issuer_url)
+        add_extension(leaf, leaf, NID_info_access, value);
 }
 
 const char *authority_issue(struct authority *authority, const struct authority_order *order) {
@@ -143,6 +148,13 @@ const char *authority_issue(struct authority *authority, const struct authority_
     X509_free(leaf);
     EVP_PKEY_free(key);
     return authority->files[authority->n_files - 1];
+}
+
+struct view authority_intermediate(const struct authority *authority) {
+    unsigned char *bytes = NULL;
+    int len = i2d_X509(authority->intermediate, &bytes);
+    ASSERT(len > 0);
+    return view_from(bytes, (size_t)len);
 }
 
 static struct tls_context *make_context(const struct tls_context_options *options) {

@@ -7,7 +7,7 @@
 
 struct authority;
 
-enum authority_key { AUTHORITY_KEY_EC, AUTHORITY_KEY_RSA };
+enum authority_key { AUTHORITY_KEY_EC, AUTHORITY_KEY_RSA, AUTHORITY_KEY_RSA_SHORT };
 
 struct authority_order {  // one server certificate
     const char *names[4]; // DNS names
@@ -17,6 +17,7 @@ struct authority_order {  // one server certificate
     bool is_self_signed;
     bool by_intermediate;   // signed by an intermediate
     bool omit_intermediate; // which the server forgets to send
+    const char *issuer_url; // NULL: the certificate does not say where its issuer's is
 };
 
 struct authority *authority_create(void);
@@ -25,6 +26,8 @@ void authority_destroy(struct authority *authority);
 const char *authority_file(struct authority *authority);
 // Chain and key in one file.
 const char *authority_issue(struct authority *authority, const struct authority_order *order);
+// The intermediate's certificate in DER; the caller frees it.
+struct view authority_intermediate(const struct authority *authority);
 // Ready contexts.
 struct tls_context *authority_server(struct authority *authority,
                                      const struct authority_order *order);

@@ -178,6 +178,12 @@ static void test_flags_refine(void **state) {
     fact = number_fact(S(TLS), K(TLS), 48);
     fact.tls_alert_from_peer = true;
     assert_int_equal(cause_of(&fact), CAUSE_TLS_CLIENT_CERT);
+    // The same alert stands for ciphers and, before TLS 1.3, for a certificate that is missing.
+    fact = number_fact(S(TLS), K(TLS), 40);
+    fact.tls_alert_from_peer = true;
+    assert_int_equal(cause_of(&fact), CAUSE_TLS_CIPHER);
+    fact.flags = FACT_FLAG_CERT_WANTED;
+    assert_int_equal(cause_of(&fact), CAUSE_TLS_CLIENT_CERT);
     // The dot may leave with the body in one piece.
     fact = fact_make(S(BODY), K(CLOSED));
     fact.flags = FACT_FLAG_DOT_SENT;
