@@ -81,6 +81,13 @@ static const struct {
      FACT_STAGE_DOT, CAUSE_CLOSED_DOT},
     {"conversation with mx.example.net[192.0.2.7] timed out while sending message body",
      FACT_STAGE_BODY, CAUSE_SILENT_BODY},
+    // The same words without the server's name; and what only a server says.
+    {"timed out while sending end of data -- message may be sent more than once", FACT_STAGE_DOT,
+     CAUSE_SILENT_DOT},
+    {"timed out while receiving the initial server greeting", FACT_STAGE_GREETING,
+     CAUSE_GREETING_TIMEOUT},
+    {"421 4.4.2 mx.example.net timed out while waiting for command", FACT_STAGE_UNKNOWN,
+     CAUSE_SERVER_TIMEOUT},
     {"host mx.example.net[192.0.2.7] said: 450 4.2.0 <a@b.example>: Recipient address rejected: "
      "Greylisted (in reply to RCPT TO command)",
      FACT_STAGE_RCPT, CAUSE_RCPT_GREYLIST},
