@@ -10,6 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 static void check(const struct dns_reply *reply, unsigned type) {
     ASSERT((reply->status == FACT_DNS_OK) == (reply->status == FACT_DNS_OK && reply->n_records));
     ASSERT(reply->n_records <= DNS_MX_MAX && reply->canonical.len < DNS_NAME_TEXT_SIZE);
+    ASSERT(type != DNS_TYPE_TLSA || reply->n_records <= DNS_TLSA_MAX);
     for (size_t i = 0; type == DNS_TYPE_MX && i < reply->n_records; i++) {
         ASSERT(reply->mx[i].name.len < DNS_NAME_TEXT_SIZE);
         ASSERT(i == 0 || reply->mx[i - 1].preference <= reply->mx[i].preference);
@@ -17,8 +18,8 @@ static void check(const struct dns_reply *reply, unsigned type) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len) {
-    static const unsigned types[] = {DNS_TYPE_A, DNS_TYPE_AAAA, DNS_TYPE_MX, DNS_TYPE_PTR,
-                                     DNS_TYPE_DNSKEY};
+    static const unsigned types[] = {DNS_TYPE_A,      DNS_TYPE_AAAA, DNS_TYPE_MX,  DNS_TYPE_PTR,
+                                     DNS_TYPE_DNSKEY, DNS_TYPE_TXT,  DNS_TYPE_TLSA};
     struct arena arena;
     struct dns_reply reply;
     if (len == 0)

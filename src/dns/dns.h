@@ -8,7 +8,13 @@
 #include "base/fact.h"
 #include "io/io.h"
 
-enum { DNS_MX_MAX = 64, DNS_ADDRESSES_MAX = 64 };
+enum {
+    DNS_MX_MAX = 64,
+    DNS_ADDRESSES_MAX = 64,
+    DNS_TEXTS_MAX = 64,
+    DNS_TLSA_MAX = 16,
+    DNS_REVERSED_SIZE = 80
+};
 
 struct dns_mx {
     unsigned preference;
@@ -40,6 +46,20 @@ struct dns_name_answer { // PTR
     struct view *names;
     size_t n_names;
 };
+struct dns_text_answer { // TXT: the strings of a record are joined (RFC 7208 3.3)
+    struct dns_answer answer;
+    struct view *texts;
+    size_t n_texts;
+};
+struct dns_tlsa { // RFC 6698 2.1
+    uint8_t usage, selector, matching;
+    struct view data;
+};
+struct dns_tlsa_answer {
+    struct dns_answer answer;
+    struct dns_tlsa *records;
+    size_t n_records;
+};
 
 // The seam: libunbound in production, a seeded zone in simulations.
 struct dns_resolver;
@@ -50,6 +70,10 @@ struct dns_ops {
                                struct arena *arena, struct dns_address_answer *answer);
     IO_WAITS void (*names)(struct dns_resolver *resolver, const struct address *address,
                            io_time deadline, struct arena *arena, struct dns_name_answer *answer);
+    IO_WAITS void (*texts)(struct dns_resolver *resolver, struct view name, io_time deadline,
+                           struct arena *arena, struct dns_text_answer *answer);
+    IO_WAITS void (*tlsa)(struct dns_resolver *resolver, struct view name, io_time deadline,
+                          struct arena *arena, struct dns_tlsa_answer *answer);
     void (*destroy)(struct dns_resolver *resolver);
     // Whom it asks; NULL: nobody that could be asked directly.
     size_t (*servers)(const struct dns_resolver *resolver, struct address *out, size_t max);
@@ -80,6 +104,15 @@ IO_WAITS void dns_addresses(struct dns_resolver *resolver, struct view name, io_
                             struct arena *arena, struct dns_address_answer *answer);
 IO_WAITS void dns_names(struct dns_resolver *resolver, const struct address *address,
                         io_time deadline, struct arena *arena, struct dns_name_answer *answer);
+IO_WAITS void dns_texts(struct dns_resolver *resolver, struct view name, io_time deadline,
+                        struct arena *arena, struct dns_text_answer *answer);
+// `name` is the whole one: "_25._tcp.mx.example.org" (RFC 7672 2.2.3).
+IO_WAITS void dns_tlsa(struct dns_resolver *resolver, struct view name, io_time deadline,
+                       struct arena *arena, struct dns_tlsa_answer *answer);
+
+// An address as the labels below "in-addr.arpa", "ip6.arpa" or a block list (RFC 5782 2.1):
+// "1.2.0.192".
+void dns_reversed(const struct address *address, char out[DNS_REVERSED_SIZE]);
 
 // --- One server, asked directly ---------------------------------------------------------------
 // Past our resolver and its cache: what an authoritative server says, or what our resolver says

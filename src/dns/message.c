@@ -322,6 +322,41 @@ static bool read_ptr(const struct reader *message, const struct record *record,
     return copy.ptr != NULL;
 }
 
+// RFC 1035 3.3.14: one or more strings, each with its length in front. What is beyond the room for
+// records is left out.
+static bool read_text(const struct reader *message, const struct record *record,
+                      struct dns_reply *reply, struct arena *arena) {
+    char *joined = arena_alloc(arena, record->len + 1);
+    size_t len = 0, end = record->at + record->len;
+    if (!joined || record->len == 0)
+        return false;
+    for (size_t at = record->at; at < end;) {
+        size_t piece = message->bytes[at++];
+        if (end - at < piece)
+            return false;
+        memcpy(joined + len, message->bytes + at, piece);
+        len += piece;
+        at += piece;
+    }
+    if (reply->n_records < DNS_TEXTS_MAX)
+        reply->names[reply->n_records++] = view_from(joined, len);
+    return true;
+}
+
+static bool read_tlsa(const struct reader *message, const struct record *record,
+                      struct dns_reply *reply, struct arena *arena) {
+    enum { HEAD = 3 };
+    const unsigned char *data = message->bytes + record->at;
+    if (record->len <= HEAD)
+        return false;
+    if (reply->n_records == DNS_TLSA_MAX)
+        return true;
+    struct view copy = arena_copy(arena, view_from(data + HEAD, record->len - HEAD));
+    if (copy.ptr)
+        reply->tlsa[reply->n_records++] = (struct dns_tlsa){data[0], data[1], data[2], copy};
+    return copy.ptr != NULL;
+}
+
 static bool read_data(const struct reader *message, const struct record *record,
                       struct dns_reply *reply, struct arena *arena) {
     switch (record->type) {
@@ -329,6 +364,8 @@ static bool read_data(const struct reader *message, const struct record *record,
     case DNS_TYPE_A:
     case DNS_TYPE_AAAA: return read_address(message, record, reply);
     case DNS_TYPE_PTR: return read_ptr(message, record, reply, arena);
+    case DNS_TYPE_TXT: return read_text(message, record, reply, arena);
+    case DNS_TYPE_TLSA: return read_tlsa(message, record, reply, arena);
     default: return true;
     }
 }

@@ -14,10 +14,12 @@ enum {
     DNS_TYPE_SOA = 6,
     DNS_TYPE_PTR = 12,
     DNS_TYPE_MX = 15,
+    DNS_TYPE_TXT = 16,
     DNS_TYPE_AAAA = 28,
     DNS_TYPE_OPT = 41,
     DNS_TYPE_RRSIG = 46,
-    DNS_TYPE_DNSKEY = 48
+    DNS_TYPE_DNSKEY = 48,
+    DNS_TYPE_TLSA = 52
 };
 
 enum {
@@ -51,7 +53,8 @@ struct dns_reply {
     struct dns_mx
         mx[DNS_MX_MAX]; // by preference, then name; the least preferred of too many are gone
     struct address addresses[DNS_ADDRESSES_MAX];
-    struct view names[DNS_NAMES_MAX];
+    struct view names[DNS_TEXTS_MAX]; // of PTR records, at most DNS_NAMES_MAX; or texts
+    struct dns_tlsa tlsa[DNS_TLSA_MAX];
     size_t n_records;
 };
 
@@ -70,7 +73,7 @@ void dns_reply_read(struct view packet, struct view name, unsigned type, struct 
 bool dns_reply_has_id(struct view packet, uint16_t id);
 
 // dns.c: the name whose PTR records an address has.
-enum { DNS_REVERSE_SIZE = 80 };
+enum { DNS_REVERSE_SIZE = DNS_REVERSED_SIZE + 16 };
 void dns_reverse_name(const struct address *address, char out[DNS_REVERSE_SIZE]);
 
 #endif

@@ -301,6 +301,28 @@ static void resolver_names(struct dns_resolver *seam, const struct address *addr
     free(reply);
 }
 
+static void resolver_texts(struct dns_resolver *seam, struct view name, io_time deadline,
+                           struct arena *arena, struct dns_text_answer *answer) {
+    struct asked asked = begin(seam, name, DNS_TYPE_TXT, deadline, arena);
+    struct dns_reply *reply = mem_alloc(sizeof(*reply));
+    ask(&asked, reply, &answer->answer);
+    answer->texts =
+        keep(&asked, &answer->answer, reply->names, reply->n_records * sizeof(*answer->texts));
+    answer->n_texts = answer->texts ? reply->n_records : 0;
+    free(reply);
+}
+
+static void resolver_tlsa(struct dns_resolver *seam, struct view name, io_time deadline,
+                          struct arena *arena, struct dns_tlsa_answer *answer) {
+    struct asked asked = begin(seam, name, DNS_TYPE_TLSA, deadline, arena);
+    struct dns_reply *reply = mem_alloc(sizeof(*reply));
+    ask(&asked, reply, &answer->answer);
+    answer->records =
+        keep(&asked, &answer->answer, reply->tlsa, reply->n_records * sizeof(*answer->records));
+    answer->n_records = answer->records ? reply->n_records : 0;
+    free(reply);
+}
+
 // --- Life -------------------------------------------------------------------------------------
 
 static void resolver_free(struct dns_resolver *seam) {
@@ -347,6 +369,8 @@ struct dns_resolver *dns_resolver_create_following(const struct dns_options *opt
     static const struct dns_ops ops = {.mx = resolver_mx,
                                        .addresses = resolver_addresses,
                                        .names = resolver_names,
+                                       .texts = resolver_texts,
+                                       .tlsa = resolver_tlsa,
                                        .destroy = resolver_free,
                                        .servers = resolver_servers};
     struct resolver *resolver = mem_alloc_zero(sizeof(*resolver));

@@ -13,8 +13,9 @@ struct entry {
     unsigned type;
     uint32_t ttl_s;
     unsigned preference;    // MX
-    char *host;             // MX, CNAME
+    char *host;             // MX, CNAME; the words of TXT
     struct address address; // A, AAAA
+    struct dns_tlsa tlsa;
 };
 
 struct fault {
@@ -97,6 +98,16 @@ void dns_zone_add_address(struct dns_resolver *zone, const char *name, const cha
 void dns_zone_add_alias(struct dns_resolver *zone, const char *name, const char *target,
                         uint32_t ttl_s) {
     add_entry(zone, name, DNS_TYPE_CNAME, ttl_s)->host = mem_copy_string(target);
+}
+
+void dns_zone_add_text(struct dns_resolver *zone, const char *name, const char *text,
+                       uint32_t ttl_s) {
+    add_entry(zone, name, DNS_TYPE_TXT, ttl_s)->host = mem_copy_string(text);
+}
+
+void dns_zone_add_tlsa(struct dns_resolver *zone, const char *name, const struct dns_tlsa *record,
+                       uint32_t ttl_s) {
+    add_entry(zone, name, DNS_TYPE_TLSA, ttl_s)->tlsa = *record;
 }
 
 static void set_fault(struct owner *owner, unsigned type, enum fact_dns status) {
@@ -320,6 +331,36 @@ static void zone_addresses(struct dns_resolver *seam, struct view name, io_time 
         }
 }
 
+static void zone_texts(struct dns_resolver *seam, struct view name, io_time deadline,
+                       struct arena *arena, struct dns_text_answer *answer) {
+    struct question question = begin(seam, name, DNS_TYPE_TXT, deadline, arena);
+    const struct owner *owner = look_up(&question, &answer->answer);
+    if (!owner)
+        return;
+    answer->texts = arena_alloc(arena, DNS_TEXTS_MAX * sizeof(*answer->texts));
+    ASSERT(answer->texts != NULL);
+    for (const struct entry *entry = owner->entries; entry; entry = entry->next)
+        if (entry->type == DNS_TYPE_TXT && answer->n_texts < DNS_TEXTS_MAX) {
+            answer->texts[answer->n_texts++] = arena_copy(arena, view_of(entry->host));
+            note_ttl(entry, &answer->answer);
+        }
+}
+
+static void zone_tlsa(struct dns_resolver *seam, struct view name, io_time deadline,
+                      struct arena *arena, struct dns_tlsa_answer *answer) {
+    struct question question = begin(seam, name, DNS_TYPE_TLSA, deadline, arena);
+    const struct owner *owner = look_up(&question, &answer->answer);
+    if (!owner)
+        return;
+    answer->records = arena_alloc(arena, DNS_TLSA_MAX * sizeof(*answer->records));
+    ASSERT(answer->records != NULL);
+    for (const struct entry *entry = owner->entries; entry; entry = entry->next)
+        if (entry->type == DNS_TYPE_TLSA && answer->n_records < DNS_TLSA_MAX) {
+            answer->records[answer->n_records++] = entry->tlsa;
+            note_ttl(entry, &answer->answer);
+        }
+}
+
 struct reverse {
     const struct address *address;
     struct arena *arena;
@@ -373,8 +414,12 @@ static void zone_destroy(struct dns_resolver *seam) {
 }
 
 struct dns_resolver *dns_zone_create(int64_t latency_ms) {
-    static const struct dns_ops ops = {
-        .mx = zone_mx, .addresses = zone_addresses, .names = zone_names, .destroy = zone_destroy};
+    static const struct dns_ops ops = {.mx = zone_mx,
+                                       .addresses = zone_addresses,
+                                       .names = zone_names,
+                                       .texts = zone_texts,
+                                       .tlsa = zone_tlsa,
+                                       .destroy = zone_destroy};
     struct zone *zone = mem_alloc_zero(sizeof(*zone));
     ASSERT(latency_ms >= 0);
     zone->seam.ops = &ops;

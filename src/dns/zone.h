@@ -14,6 +14,11 @@ void dns_zone_add_address(struct dns_resolver *zone, const char *name, const cha
                           uint32_t ttl_s);
 void dns_zone_add_alias(struct dns_resolver *zone, const char *name, const char *target,
                         uint32_t ttl_s);
+void dns_zone_add_text(struct dns_resolver *zone, const char *name, const char *text,
+                       uint32_t ttl_s);
+// `data` must stay.
+void dns_zone_add_tlsa(struct dns_resolver *zone, const char *name, const struct dns_tlsa *record,
+                       uint32_t ttl_s);
 // From now on every question for `name` ends so (FACT_DNS_OK: healthy again).
 void dns_zone_fail(struct dns_resolver *zone, const char *name, enum fact_dns status);
 // The same for questions of one type alone.

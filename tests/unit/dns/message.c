@@ -60,6 +60,23 @@ static const struct packet packets[] = {
     PACKET("a name of an address", DNS_TYPE_PTR, "ok b.a.test, ttl 60",
            HEADER("\x80", "\1", "\0", "\0") QUESTION("\x0c")
                RECORD(ASKED, "\x0c", "\0\0\0\x3c", "\4") "\1B" ASKED),
+    PACKET("a text of two strings, and an empty one", DNS_TYPE_TXT,
+           "ok \"v=spf1 -all\" \"\", ttl 60",
+           HEADER("\x80", "\2", "\0", "\0") QUESTION("\x10")
+               RECORD(ASKED, "\x10", "\0\0\0\x3c",
+                      "\x0d") "\6v=spf1\5 -all" RECORD(ASKED, "\x10", "\0\0\0\x3c", "\1") "\0"),
+    PACKET("a string beyond its record", DNS_TYPE_TXT, "malformed, ttl 2147483647",
+           HEADER("\x80", "\1", "\0", "\0") QUESTION("\x10")
+               RECORD(ASKED, "\x10", "\0\0\0\x3c", "\3") "\3ab"),
+    PACKET("a text without a string", DNS_TYPE_TXT, "malformed, ttl 2147483647",
+           HEADER("\x80", "\1", "\0", "\0") QUESTION("\x10")
+               RECORD(ASKED, "\x10", "\0\0\0\x3c", "\0")),
+    PACKET("a TLSA record", DNS_TYPE_TLSA, "ok 3 1 1 xyz, ttl 60",
+           HEADER("\x80", "\1", "\0", "\0") QUESTION("\x34")
+               RECORD(ASKED, "\x34", "\0\0\0\x3c", "\6") "\3\1\1xyz"),
+    PACKET("a TLSA record without data", DNS_TYPE_TLSA, "malformed, ttl 2147483647",
+           HEADER("\x80", "\1", "\0", "\0") QUESTION("\x34")
+               RECORD(ASKED, "\x34", "\0\0\0\x3c", "\3") "\3\1\1"),
     PACKET("nothing, for as long as the SOA says", DNS_TYPE_MX, "nxdomain, ttl 9",
            HEADER("\x83", "\0", "\1", "\0") QUESTION("\x0f")
                RECORD(ASKED, "\6", "\0\0\0\x3c", "\x18") ASKED ASKED
@@ -109,6 +126,12 @@ static void describe(const struct dns_reply *reply, unsigned type, struct buffer
                           i + 1 < reply->n_records ? "," : "");
         } else if (type == DNS_TYPE_PTR) {
             buffer_append_view(out, reply->names[i]);
+        } else if (type == DNS_TYPE_TXT) {
+            buffer_printf(out, "\"%.*s\"", VIEW_ARG(reply->names[i]));
+        } else if (type == DNS_TYPE_TLSA) {
+            const struct dns_tlsa *tlsa = &reply->tlsa[i];
+            buffer_printf(out, "%u %u %u %.*s", tlsa->usage, tlsa->selector, tlsa->matching,
+                          VIEW_ARG(tlsa->data));
         } else {
             address_format(&reply->addresses[i], text, sizeof(text));
             buffer_append_view(out, view_of(text));
