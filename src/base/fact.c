@@ -25,7 +25,10 @@ enum fact_tag {
     TAG_ELAPSED_MS = 18,
     TAG_LIMIT_MS = 19,
     TAG_AT_MS = 20,
-    TAG_TEXT = 21
+    TAG_TEXT = 21,
+    TAG_TCP_UNACKED_BYTES = 22,
+    TAG_TCP_RETRANSMITS = 23,
+    TAG_TCP_SEGMENT_BYTES = 24
 };
 
 struct fact fact_make(enum fact_stage stage, enum fact_kind kind) {
@@ -110,6 +113,9 @@ void fact_encode(const struct fact *fact, struct buffer *out) {
     put(out, TAG_ELAPSED_MS, fact->elapsed_ms, 0);
     put(out, TAG_LIMIT_MS, fact->limit_ms, 0);
     put(out, TAG_AT_MS, fact->at_ms, 0);
+    put(out, TAG_TCP_UNACKED_BYTES, fact->tcp_unacked_bytes, 0);
+    put(out, TAG_TCP_RETRANSMITS, fact->tcp_retransmits, 0);
+    put(out, TAG_TCP_SEGMENT_BYTES, fact->tcp_segment_bytes, 0);
     if (fact->text.len)
         codec_put_bytes(out, TAG_TEXT, view_take(fact->text, FACT_TEXT_BYTES_MAX));
 }
@@ -138,6 +144,9 @@ static void take_number(struct fact *fact, unsigned tag, int64_t value) {
     case TAG_ELAPSED_MS: fact->elapsed_ms = value; break;
     case TAG_LIMIT_MS: fact->limit_ms = value; break;
     case TAG_AT_MS: fact->at_ms = value; break;
+    case TAG_TCP_UNACKED_BYTES: fact->tcp_unacked_bytes = (int)value; break;
+    case TAG_TCP_RETRANSMITS: fact->tcp_retransmits = (int)value; break;
+    case TAG_TCP_SEGMENT_BYTES: fact->tcp_segment_bytes = (int)value; break;
     default: break; // written by a later version
     }
 }

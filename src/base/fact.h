@@ -127,7 +127,8 @@ enum fact_flag {
     FACT_FLAG_FIRST_BYTE = 1 << 5,      // at least one byte of the awaited reply had arrived
     FACT_FLAG_8BIT_UNDECLARED = 1 << 6, // 8-bit bytes went to a peer without 8BITMIME
     FACT_FLAG_CLEAR_DROPPED = 1 << 7,   // bytes in clear behind STARTTLS's 220 were dropped
-    FACT_FLAG_CERT_WANTED = 1 << 8      // the server asked for a certificate of ours; we sent none
+    FACT_FLAG_CERT_WANTED = 1 << 8,     // the server asked for a certificate of ours; we sent none
+    FACT_FLAG_TCP_KNOWN = 1 << 9        // the kernel told the tcp_ numbers
 };
 
 enum { FACT_TEXT_BYTES_MAX = 1024 }; // longer reply texts are cut where they are stored
@@ -150,10 +151,13 @@ struct fact {
     int enhanced[3];    // RFC 3463 class, subject, detail as received; all zero: none
     int64_t bytes_sent; // of this step; of the body for BODY and DOT
     int64_t bytes_received;
-    int64_t elapsed_ms; // of this step
-    int64_t limit_ms;   // the deadline that was set; zero: none
-    int64_t at_ms;      // wall clock when it ended
-    struct view text;   // the peer's words or a name; belongs to whoever made the fact
+    int64_t elapsed_ms;    // of this step
+    int64_t limit_ms;      // the deadline that was set; zero: none
+    int64_t at_ms;         // wall clock when it ended
+    int tcp_unacked_bytes; // written, and not acknowledged by the peer's system at the end
+    int tcp_retransmits;   // segments that were sent again, in all the connection's life
+    int tcp_segment_bytes; // largest that is sent
+    struct view text;      // the peer's words or a name; belongs to whoever made the fact
 };
 
 // A fact with nothing known: numbers that have no zero meaning are -1.

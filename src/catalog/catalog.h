@@ -120,6 +120,9 @@ enum fact_stage fact_stage_of_words(struct view words);
 // domain, a proven loop, 5xx from MAIL on. `of_recipient_domain` is false for smart hosts and MX
 // targets.
 bool fact_is_permanent(const struct fact *fact, bool of_recipient_domain);
+// True where the conversation broke within the message: also at the final dot, when the kernel
+// knows that not all of it had arrived.
+bool fact_is_lost_in_body(const struct fact *fact);
 // True when another address of the same round may bring success (RFC 5321 5.1).
 bool fact_allows_next_host(const struct fact *fact);
 

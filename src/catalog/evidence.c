@@ -133,6 +133,25 @@ static void add_amounts(const struct fact *fact, struct arena *arena, struct ver
                                                    (long long)fact->bytes_received));
 }
 
+// What TCP itself saw: whether what we wrote arrived at the other system is known to the byte.
+static void add_tcp(const struct fact *fact, struct arena *arena, struct verdict *verdict) {
+    struct view waiting = bytes_words(fact->tcp_unacked_bytes, arena);
+    if (!(fact->flags & FACT_FLAG_TCP_KNOWN) || fact->stage < FACT_STAGE_GREETING)
+        return;
+    if (fact->tcp_unacked_bytes > 0 && fact->tcp_retransmits > 0)
+        verdict_add_evidence(
+            verdict,
+            arena_printf(arena,
+                         "TCP: %.*s were never acknowledged; %d segments of at most %d "
+                         "bytes were sent again",
+                         VIEW_ARG(waiting), fact->tcp_retransmits, fact->tcp_segment_bytes));
+    else if (fact->tcp_unacked_bytes > 0)
+        verdict_add_evidence(
+            verdict, arena_printf(arena, "TCP: %.*s were not acknowledged yet", VIEW_ARG(waiting)));
+    else if (fact->stage > FACT_STAGE_GREETING)
+        verdict_add_evidence(verdict, VIEW("TCP: the other system acknowledged all that we sent"));
+}
+
 static void add_circumstances(const struct fact *fact, struct verdict *verdict) {
     if (fact->flags & FACT_FLAG_REUSED)
         verdict_add_evidence(verdict, VIEW("the connection had carried other messages before"));
@@ -164,6 +183,7 @@ void collect_evidence(const struct fact *fact, const struct attempt *attempt, st
         verdict_add_evidence(verdict, dns_line(fact, arena));
     add_tls(fact, arena, verdict);
     add_amounts(fact, arena, verdict);
+    add_tcp(fact, arena, verdict);
     add_circumstances(fact, verdict);
     if (attempt)
         add_session(attempt, arena, verdict);
@@ -199,7 +219,7 @@ static void rule_out_passed(const struct fact *fact, struct verdict *verdict) {
         verdict_add_ruled_out(verdict, VIEW("TLS: the session was encrypted"));
     if (fact->stage > FACT_STAGE_RCPT)
         verdict_add_ruled_out(verdict, VIEW("the recipient's address: the server accepted it"));
-    if (fact->stage == FACT_STAGE_DOT)
+    if (fact->stage == FACT_STAGE_DOT && !fact_is_lost_in_body(fact))
         verdict_add_ruled_out(verdict, VIEW("a limit within the message: all of it was sent"));
 }
 

@@ -26,8 +26,15 @@ static const struct loss_row {
 #undef LOSS_AT
 };
 
-static struct loss_row loss_at(enum fact_stage stage) {
-    struct loss_row row = loss_rows[stage];
+// The final dot is written together with what stands before it: where the peer's system has not
+// acknowledged all of that, it was lost within the message.
+bool fact_is_lost_in_body(const struct fact *fact) {
+    bool is_unacked = (fact->flags & FACT_FLAG_TCP_KNOWN) && fact->tcp_unacked_bytes > 0;
+    return fact->stage == FACT_STAGE_BODY || (fact->stage == FACT_STAGE_DOT && is_unacked);
+}
+
+static struct loss_row loss_at(const struct fact *fact) {
+    struct loss_row row = loss_rows[fact_is_lost_in_body(fact) ? FACT_STAGE_BODY : fact->stage];
     if (row.closed == CAUSE_NONE)
         return (struct loss_row){CAUSE_CLOSED_SESSION, CAUSE_RESET_SESSION, CAUSE_SILENT_SESSION};
     return row;
@@ -45,11 +52,11 @@ static bool ends_between_messages(const struct fact *fact) {
 static enum cause of_closed(const struct fact *fact) {
     if (some_of_greeting_came(fact))
         return CAUSE_CLOSED_GREETING;
-    return ends_between_messages(fact) ? CAUSE_SESSION_LIMIT : loss_at(fact->stage).closed;
+    return ends_between_messages(fact) ? CAUSE_SESSION_LIMIT : loss_at(fact).closed;
 }
 
 static enum cause of_silence(const struct fact *fact) {
-    return some_of_greeting_came(fact) ? CAUSE_GREETING_UNFINISHED : loss_at(fact->stage).silent;
+    return some_of_greeting_came(fact) ? CAUSE_GREETING_UNFINISHED : loss_at(fact).silent;
 }
 
 // Errors that mean the same whatever we were doing: the fault is on this machine.
@@ -93,8 +100,7 @@ static enum cause of_connect_errno(const struct fact *fact) {
 static enum cause of_session_errno(const struct fact *fact) {
     switch (fact->sys_errno) {
     case EPIPE:
-    case ECONNRESET:
-        return ends_between_messages(fact) ? CAUSE_SESSION_LIMIT : loss_at(fact->stage).reset;
+    case ECONNRESET: return ends_between_messages(fact) ? CAUSE_SESSION_LIMIT : loss_at(fact).reset;
     case ETIMEDOUT:
     case EHOSTUNREACH:
     case ENETUNREACH: return CAUSE_PATH_LOST;

@@ -148,6 +148,11 @@ void fact_write_json_numbers(const struct fact *fact, struct json_writer *json) 
     put_known(json, "reply_code", fact->reply_code, 0);
     put_known(json, "bytes_sent", fact->bytes_sent, 0);
     put_known(json, "bytes_received", fact->bytes_received, 0);
+    if (fact->flags & FACT_FLAG_TCP_KNOWN) {
+        json_put_int(json, "tcp_unacked_bytes", fact->tcp_unacked_bytes);
+        json_put_int(json, "tcp_retransmits", fact->tcp_retransmits);
+        json_put_int(json, "tcp_segment_bytes", fact->tcp_segment_bytes);
+    }
 }
 
 static void put_fact(struct json_writer *json, const struct fact *fact,

@@ -51,9 +51,9 @@ enum io_status { IO_OK, IO_EOF, IO_TIMEOUT, IO_CANCELED, IO_ERROR };
 
 struct io_result {
     enum io_status status;
-    int sys_errno;          // for IO_ERROR
+    int sys_errno;            // for IO_ERROR
     int icmp_type, icmp_code; // -1 unless the kernel told which ICMP message ended it
-    size_t bytes;           // moved, also when the status is not IO_OK
+    size_t bytes;             // moved, also when the status is not IO_OK
 };
 
 static inline bool io_is_ok(struct io_result result) {
@@ -68,8 +68,8 @@ struct io_loop;
 struct io_fiber;
 
 struct io_loop_options {
-    const char *name;    // shown in logs and by gdb; static
-    bool is_disk_inline; // disk verbs block this loop's thread: for owners such as the committer
+    const char *name;      // shown in logs and by gdb; static
+    bool is_disk_inline;   // disk verbs block this loop's thread: for owners such as the committer
     unsigned pool_threads; // for io_offload and disk verbs; zero: two. One pool a process
 };
 
@@ -91,8 +91,7 @@ void io_loop_join_thread(struct io_loop *loop);
 void io_loop_post(struct io_loop *loop, void (*call)(void *arg), void *arg);
 // Blocks and watches SIGTERM, SIGINT, SIGHUP on this loop: `handler(signal, arg)` runs outside
 // fibers.
-void io_loop_watch_signals(struct io_loop *loop, void (*handler)(int signal, void *arg),
-                           void *arg);
+void io_loop_watch_signals(struct io_loop *loop, void (*handler)(int signal, void *arg), void *arg);
 
 struct io_loop_counts {
     uint64_t fibers_now, fibers_peak, switches, wakeups;
@@ -199,9 +198,16 @@ IO_WAITS struct io_result io_connect_unix(const char *path, io_time deadline,
                                           struct io_stream **stream);
 // What the kernel knows of a TCP connection; false where the stream is none (or simulated).
 struct io_tcp_info {
-    uint32_t rtt_us, retransmits, unacked, snd_mss, pmtu, snd_cwnd;
+    uint32_t rtt_us, rto_us, retransmits /* of all its life */, unacked /* segments */, snd_mss,
+        pmtu, snd_cwnd;
+    uint64_t bytes_acked;   // of what we sent
+    uint64_t bytes_unacked; // written and not acknowledged: on the way, or waiting to go
+    bool is_ended;          // the peer has closed or reset it, or it timed out
 };
 bool io_stream_tcp_info(struct io_stream *stream, struct io_tcp_info *info);
+// Adds the numbers of `stream` to the fact of a wait or a call on it that failed, where the kernel
+// has them.
+void io_fact_add_tcp(struct fact *fact, struct io_stream *stream);
 // User and group of the process at the other end of a unix socket.
 bool io_stream_peer_ids(struct io_stream *stream, uid_t *uid, gid_t *gid);
 // Raw descriptor for tests and libraries; -1 in the simulator.

@@ -37,3 +37,15 @@ struct fact io_fact(enum fact_stage stage, struct io_result result) {
     fact.at_ms = io_wall_ms();
     return fact;
 }
+
+void io_fact_add_tcp(struct fact *fact, struct io_stream *stream) {
+    struct io_tcp_info info;
+    bool was_lost = fact->kind == FACT_KIND_SILENT || fact->kind == FACT_KIND_CLOSED ||
+                    fact->kind == FACT_KIND_ERRNO;
+    if (!was_lost || !stream || !io_stream_tcp_info(stream, &info))
+        return;
+    fact->flags |= FACT_FLAG_TCP_KNOWN;
+    fact->tcp_unacked_bytes = (int)info.bytes_unacked;
+    fact->tcp_retransmits = (int)info.retransmits;
+    fact->tcp_segment_bytes = (int)info.snd_mss;
+}

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -109,21 +108,6 @@ struct socket_stream *socket_stream_create(int number, const struct address *pee
     socket->descriptor.is_writable = true;
     socket->descriptor.loop = io_this_loop;
     return socket;
-}
-
-bool socket_tcp_info(struct io_stream *stream, struct io_tcp_info *info) {
-    struct tcp_info kernel = {0};
-    socklen_t len = sizeof(kernel);
-    if (stream->ops != &socket_stream_ops || stream->peer.family == ADDRESS_UNIX ||
-        getsockopt(socket_of(stream)->descriptor.number, IPPROTO_TCP, TCP_INFO, &kernel, &len) != 0)
-        return false;
-    *info = (struct io_tcp_info){.rtt_us = kernel.tcpi_rtt,
-                                 .retransmits = kernel.tcpi_total_retrans,
-                                 .unacked = kernel.tcpi_unacked,
-                                 .snd_mss = kernel.tcpi_snd_mss,
-                                 .pmtu = kernel.tcpi_pmtu,
-                                 .snd_cwnd = kernel.tcpi_snd_cwnd};
-    return true;
 }
 
 bool socket_peer_ids(struct io_stream *stream, uid_t *uid, gid_t *gid) {

@@ -159,6 +159,7 @@ static struct fact fact_of_failure(struct talk *talk, const struct talk_step *st
         fact.kind = FACT_KIND_CLOSED;
         fact.sys_errno = 0;
     }
+    io_fact_add_tcp(&fact, tls_stream_below(talk->stream));
     return fact;
 }
 

@@ -131,6 +131,7 @@ IO_WAITS static struct fact start(struct engine *engine, struct io_stream **stre
     fact.bytes_sent = (int64_t)tls->bytes_sent;
     fact.bytes_received = (int64_t)tls->bytes_received;
     fact.at_ms = io_wall_ms();
+    io_fact_add_tcp(&fact, *stream);
     *stream = fact_is_ok(&fact) ? &tls->stream : NULL;
     if (!*stream)
         io_close(&tls->stream);

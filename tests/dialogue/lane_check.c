@@ -47,7 +47,8 @@ static bool check_flags(const struct look *look, const struct fact *fact) {
         for (size_t i = 0; i < ARRAY_LEN(flag_words); i++)
             if (view_equals(word, view_of(flag_words[i].name)))
                 wanted |= flag_words[i].flag;
-    return fact->flags == wanted || differ(look, "flags", words, fact->flags);
+    unsigned flags = fact->flags & ~(unsigned)FACT_FLAG_TCP_KNOWN; // of real sockets alone
+    return flags == wanted || differ(look, "flags", words, flags);
 }
 
 static bool check_number(const struct look *look, const char *key, long long got) {

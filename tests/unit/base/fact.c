@@ -30,6 +30,9 @@ static struct fact full(void) {
     fact.elapsed_ms = 1234567;
     fact.limit_ms = 600000;
     fact.at_ms = -1;
+    fact.tcp_unacked_bytes = 1 << 20;
+    fact.tcp_retransmits = 6;
+    fact.tcp_segment_bytes = 1448;
     fact.text = VIEW("5.7.606 no\0way");
     return fact;
 }
@@ -44,7 +47,9 @@ static bool same(const struct fact *a, const struct fact *b) {
            memcmp(a->enhanced, b->enhanced, sizeof(a->enhanced)) == 0 &&
            a->bytes_sent == b->bytes_sent && a->bytes_received == b->bytes_received &&
            a->elapsed_ms == b->elapsed_ms && a->limit_ms == b->limit_ms && a->at_ms == b->at_ms &&
-           view_equals(a->text, b->text);
+           a->tcp_unacked_bytes == b->tcp_unacked_bytes &&
+           a->tcp_retransmits == b->tcp_retransmits &&
+           a->tcp_segment_bytes == b->tcp_segment_bytes && view_equals(a->text, b->text);
 }
 
 static void test_comes_back_whole(void **state) {

@@ -263,8 +263,32 @@ static void test_every_combination_has_an_answer(void **state) {
             }
 }
 
+// What TCP knows tells a message that did not arrive as a whole from one that nobody answered.
+static void test_unacknowledged_end(void **state) {
+    static const struct {
+        enum fact_kind kind;
+        int sys_errno;
+        enum cause at_body, at_dot;
+    } ends[] = {{K(SILENT), 0, CAUSE_SILENT_BODY, CAUSE_SILENT_DOT},
+                {K(CLOSED), 0, CAUSE_CLOSED_BODY, CAUSE_CLOSED_DOT},
+                {K(ERRNO), ECONNRESET, CAUSE_RESET_BODY, CAUSE_RESET_DOT}};
+    for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
+        struct fact fact = fact_make(S(DOT), ends[i].kind);
+        fact.sys_errno = ends[i].sys_errno;
+        fact.flags = FACT_FLAG_DOT_SENT | FACT_FLAG_TCP_KNOWN;
+        assert_int_equal(cause_of(&fact), ends[i].at_dot);
+        assert_false(fact_is_lost_in_body(&fact));
+        fact.tcp_unacked_bytes = 1448;
+        assert_int_equal(cause_of(&fact), ends[i].at_body);
+        assert_true(fact_is_lost_in_body(&fact));
+        // No other host gets it all the same: acknowledgements get lost too.
+        assert_false(fact_allows_next_host(&fact));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_unacknowledged_end),
         cmocka_unit_test(test_facts),
         cmocka_unit_test(test_only_recipient_domains_end_mail),
         cmocka_unit_test(test_flags_refine),

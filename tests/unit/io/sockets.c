@@ -163,7 +163,19 @@ static void the_kernel_tells(void *arg) {
     uid_t uid;
     gid_t gid;
     assert_true(io_stream_tcp_info(ends.near, &info));
-    assert_true(info.snd_mss > 500 && info.snd_cwnd > 0);
+    assert_true(info.snd_mss > 500 && info.snd_cwnd > 0 && !info.is_ended);
+    assert_int_equal(info.bytes_unacked, 0);
+    struct fact fact = fact_make(FACT_STAGE_BODY, FACT_KIND_SILENT);
+    // More than the other end's buffers hold, as nobody reads there.
+    static char much[32 << 20];
+    io_write(ends.near, much, sizeof(much), io_after(50));
+    io_fact_add_tcp(&fact, ends.near);
+    assert_true(fact.flags & FACT_FLAG_TCP_KNOWN);
+    assert_true(fact.tcp_unacked_bytes > 0 && fact.tcp_segment_bytes > 500);
+    assert_true(io_stream_tcp_info(ends.near, &info) && info.bytes_acked > 1000);
+    struct fact well = fact_make(FACT_STAGE_BODY, FACT_KIND_OK);
+    io_fact_add_tcp(&well, ends.near);
+    assert_false(well.flags & FACT_FLAG_TCP_KNOWN);
     assert_false(io_stream_peer_ids(ends.near, &uid, &gid));
     assert_true(io_stream_descriptor(ends.near) > 2);
     int flags = fcntl(io_stream_descriptor(ends.near), F_GETFD);

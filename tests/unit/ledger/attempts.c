@@ -281,7 +281,7 @@ static void small_arena_body(void *arg) {
     size_t n_attempts = 0;
     for (unsigned n = 0; n < 50; n++)
         store_delivery(ledger, n);
-    arena_init(&arena, 16 << 10);
+    arena_init(&arena, 20 << 10);
     struct ledger_query query = {.limit = 50};
     assert_int_equal(ledger_attempts(ledger, &query, &arena, &attempts, &n_attempts),
                      LEDGER_INCOMPLETE);

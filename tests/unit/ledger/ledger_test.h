@@ -146,7 +146,7 @@ struct answer {
 
 static inline struct answer ask_now(struct ledger *ledger, const struct ledger_query *query) {
     struct answer answer;
-    arena_init(&answer.arena, 64 << 20);
+    arena_init(&answer.arena, 96 << 20);
     answer.history =
         ledger_attempts(ledger, query, &answer.arena, &answer.attempts, &answer.n_attempts);
     return answer;
