@@ -285,7 +285,7 @@ static void small_arena_body(void *arg) {
     struct ledger_query query = {.limit = 50};
     assert_int_equal(ledger_attempts(ledger, &query, &arena, &attempts, &n_attempts),
                      LEDGER_INCOMPLETE);
-    assert_in_range(n_attempts, 1, 20);
+    assert_in_range(n_attempts, 1, 40);
     assert_view(attempts[0].results[0].message_id, "M49");
     arena_finish(&arena);
     ledger_close(ledger);
