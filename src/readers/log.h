@@ -58,6 +58,16 @@ struct log_clock {
 // of `text`. Returns its length; zero where there is no time.
 size_t reader_log_time_take(struct log_clock *clock, struct view text, int64_t *at_ms);
 
+// --- Ages ---------------------------------------------------------------------------------------
+// "1.5", "11s", "1d2h3m4s", "00:30:03", "4+00:30:03": how long a message has been there.
+bool reader_log_delay_read(struct view text, int64_t *delay_ms);
+// Zero where the message cannot have arrived then.
+int64_t reader_log_arrival_bound(int64_t arrived_ms, int64_t at_ms);
+// The arrival of an entry whose message was not seen coming in. What says nothing changes nothing.
+void reader_log_entry_delay(struct view delay, struct reader_entry *entry);
+// When the message with this id of Exim's came in; zero: no such id.
+int64_t reader_log_exim_id_ms(struct view id);
+
 // --- Messages -----------------------------------------------------------------------------------
 // The latest messages, found by the host and the id of a queue. The one that was not heard of for
 // the longest time makes room.
@@ -161,6 +171,7 @@ struct log_route {
     X(RECIPIENTS, "recipient-address")                                                             \
     X(STATUS, "recipient-status")                                                                  \
     X(SENDER, "sender-address")                                                                    \
+    X(INFO, "message-info")                                                                        \
     X(SESSION, "session-id")                                                                       \
     X(REMOTE, "remote-endpoint")                                                                   \
     X(EVENT, "event")                                                                              \

@@ -126,6 +126,9 @@ void reader_log_entry_tell(struct reader_log *log, struct log_followed *message,
                            struct reader_entry *entry) {
     if (message) {
         entry->message = message->message;
+        message->arrived_ms = reader_log_arrival_bound(message->arrived_ms, entry->at_ms);
+        if (message->arrived_ms == 0)
+            message->arrived_ms = entry->arrived_ms;
         entry->arrived_ms = message->arrived_ms;
         if (entry->sender.len == 0)
             entry->sender = reader_log_followed_sender(message);

@@ -55,6 +55,15 @@ static struct states states_of(const struct log_row *row) {
     return states;
 }
 
+// "2026-05-12T10:00:00.000Z;LSRV=ex1:TOTAL-HUB=0.5": when the message came into the organization.
+static void take_origin(struct reader_log *log, const struct log_row *row,
+                        struct reader_entry *entry) {
+    struct log_clock clock = log->clock; // keeps the second of the rows
+    int64_t origin_ms;
+    if (reader_log_time_take(&clock, row->columns[LOG_COLUMN_INFO], &origin_ms))
+        entry->arrived_ms = reader_log_arrival_bound(origin_ms, entry->at_ms);
+}
+
 static void tell_one(struct reader_log *log, const struct log_line *line, const struct log_row *row,
                      struct view recipient, struct view status) {
     struct reader_entry entry;
@@ -65,6 +74,7 @@ static void tell_one(struct reader_log *log, const struct log_line *line, const 
     entry.message_id = reader_log_bare(message_id);
     entry.sender = row->columns[LOG_COLUMN_SENDER];
     reader_log_entry_recipient(log, recipient, &entry);
+    take_origin(log, row, &entry);
     if (entry.outcome == OUTCOME_DELIVERED) {
         entry.host = row->columns[LOG_COLUMN_SERVER_HOSTNAME];
         (void)address_parse(row->columns[LOG_COLUMN_SERVER_IP], &entry.peer);

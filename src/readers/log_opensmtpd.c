@@ -93,7 +93,7 @@ static bool outcome_of(struct view result, enum outcome *outcome) {
 }
 
 struct delivery {
-    struct view id, result, stat, sender, recipient, relay;
+    struct view id, result, stat, sender, recipient, relay, delay;
 };
 
 static enum log_told tell(struct reader_log *log, const struct log_line *line,
@@ -106,6 +106,7 @@ static enum log_told tell(struct reader_log *log, const struct log_line *line,
     entry.sender = view_equals(delivery->sender, VIEW("@")) ? VIEW_NONE : delivery->sender;
     reader_log_entry_recipient(log, delivery->recipient, &entry);
     take_relay(delivery->relay, &entry);
+    reader_log_entry_delay(delivery->delay, &entry);
     const struct log_route *route = route_of(log, line, delivery->relay, delivery->stat);
     if (route) {
         entry.host = view_from(route->host, route->host_len);
@@ -131,7 +132,8 @@ static enum log_told read_delivery(struct reader_log *log, const struct log_line
                                 .stat = view_take(stat, view_find_last_char(stat, '"')),
                                 .sender = reader_log_field(text, VIEW(" from=<"), '>'),
                                 .recipient = reader_log_field(text, VIEW(" to=<"), '>'),
-                                .relay = reader_log_field(text, VIEW(" relay=\""), '"')};
+                                .relay = reader_log_field(text, VIEW(" relay=\""), '"'),
+                                .delay = reader_log_field(text, VIEW(" delay="), ' ')};
     return at < text.len ? tell(log, line, &delivery) : LOG_TOLD_UNREAD;
 }
 
@@ -146,7 +148,8 @@ static enum log_told read_old_delivery(struct reader_log *log, const struct log_
                                 .stat = view_skip(rest, at + 7),
                                 .sender = reader_log_field(rest, VIEW(" from=<"), '>'),
                                 .recipient = reader_log_field(rest, VIEW(" to=<"), '>'),
-                                .relay = reader_log_field(rest, VIEW(" relay="), ',')};
+                                .relay = reader_log_field(rest, VIEW(" relay="), ','),
+                                .delay = reader_log_field(rest, VIEW(" delay="), ',')};
     return at < rest.len ? tell(log, line, &delivery) : LOG_TOLD_UNREAD;
 }
 

@@ -85,6 +85,7 @@ struct status {
     struct view word;  // "deferred"
     struct view words; // in the parentheses
     struct view relay;
+    struct view delay; // "1.2", seconds since the arrival
 };
 
 // " relay=h[a]:25, delay=1.2, ..., status=sent (250 ok)"
@@ -106,6 +107,8 @@ static bool take_status(struct view rest, struct status *status) {
         struct view field = view_from(rest.ptr, comma ? (size_t)(comma - rest.ptr) : rest.len);
         if (LOG_STARTS(field, "relay="))
             status->relay = view_skip(field, 6);
+        else if (LOG_STARTS(field, "delay="))
+            status->delay = view_skip(field, 6);
         rest = view_skip(rest, field.len);
     }
     return false;
@@ -150,6 +153,7 @@ static enum log_told read_delivery(struct reader_log *log, const struct log_line
     reader_log_entry_recipient(log, recipient, &entry);
     if (view_find_char(status.relay, '[') < status.relay.len) // else "none", "local", "dovecot"
         reader_log_entry_host(status.relay, &entry);
+    reader_log_entry_delay(status.delay, &entry);
     uint64_t key = reader_log_key(log, line, id);
     if (entry.outcome != OUTCOME_DELIVERED)
         reader_log_entry_failed(log, status.words, entry.outcome, &entry);

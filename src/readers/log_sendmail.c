@@ -5,7 +5,7 @@
 #include "readers/log.h"
 
 struct attempt_line {
-    struct view recipients, relay, dsn, reply, stat;
+    struct view recipients, relay, dsn, delay, reply, stat;
 };
 
 static bool take_attempt(struct view text, struct attempt_line *attempt) {
@@ -19,6 +19,7 @@ static bool take_attempt(struct view text, struct attempt_line *attempt) {
     attempt->stat = view_skip(rest, stat + 6);
     attempt->relay = reader_log_field(fields, VIEW(" relay="), ',');
     attempt->dsn = reader_log_field(fields, VIEW(" dsn="), ',');
+    attempt->delay = reader_log_field(fields, VIEW(" delay="), ',');
     attempt->reply = view_skip(fields, view_find(fields, VIEW(" reply=")) + 7);
     if (attempt->reply.len && attempt->reply.ptr[attempt->reply.len - 1] == ',')
         attempt->reply.len--;
@@ -49,6 +50,7 @@ static void tell_one(struct reader_log *log, const struct log_line *line, struct
     entry.outcome = outcome_of(attempt);
     reader_log_entry_recipient(log, reader_log_bare(recipient), &entry);
     reader_log_entry_host(attempt->relay, &entry);
+    reader_log_entry_delay(attempt->delay, &entry);
     if (entry.outcome != OUTCOME_DELIVERED)
         reader_log_entry_failed(log, attempt->reply.len ? attempt->reply : attempt->stat,
                                 entry.outcome, &entry);
