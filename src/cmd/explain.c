@@ -42,7 +42,10 @@ void explain_flush(struct explain *explain) {
         return;
     }
     buffer_init(&masked, 2 * EXPLAIN_ANSWER_BYTES_MAX);
-    reader_redact(explain->redaction, buffer_view(&explain->out), &masked);
+    if (explain->is_json)
+        reader_redact_json(explain->redaction, buffer_view(&explain->out), &masked);
+    else
+        reader_redact(explain->redaction, buffer_view(&explain->out), &masked);
     fwrite(masked.ptr, 1, masked.len, stdout);
     buffer_finish(&masked);
     buffer_clear(&explain->out);
@@ -63,11 +66,22 @@ static bool is_understood(const struct reader_reading *reading) {
     return true;
 }
 
+// What no "@" or bracket shows to be somebody's.
+static void add_names(struct reader_redaction *redaction, const struct reader_reading *reading) {
+    reader_redaction_add_subject(redaction, reading->subject);
+    reader_redaction_add_host(redaction, reading->reporting_server);
+    reader_redaction_add_person(redaction, reading->sender);
+    for (size_t i = 0; i < reading->n_recipients; i++) {
+        reader_redaction_add_host(redaction, reading->recipients[i].words.host);
+        reader_redaction_add_person(redaction, reading->recipients[i].address);
+    }
+}
+
 void explain_answer(struct explain *explain, const struct reader_reading *reading) {
     separate(explain);
     explain->has_failed = explain->has_failed || !is_understood(reading);
     if (explain->redaction)
-        reader_redaction_add_subject(explain->redaction, reading->subject);
+        add_names(explain->redaction, reading);
     if (explain->is_json)
         reader_write_json(reading, &explain->show, &explain->out);
     else
@@ -80,6 +94,12 @@ void explain_queue(struct explain *explain, struct view text) {
     struct reader_queue *queue = mem_alloc_zero(sizeof(*queue));
     arena_init(&arena, EXPLAIN_ARENA_BYTES_MAX);
     reader_queue_read(text, io_wall_ms(), &arena, queue);
+    for (size_t i = 0; explain->redaction && i < queue->n_causes; i++) {
+        reader_redaction_add_host(explain->redaction, queue->causes[i].sample.words.host);
+        reader_redaction_add_person(explain->redaction, queue->causes[i].sample.address);
+        for (size_t j = 0; j < queue->causes[i].n_destinations; j++)
+            reader_redaction_add_host(explain->redaction, queue->causes[i].destinations[j].name);
+    }
     separate(explain);
     if (explain->is_json)
         reader_queue_write_json(queue, &explain->show, &explain->out);

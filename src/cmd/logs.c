@@ -193,13 +193,33 @@ static void flush(struct logs *logs) {
         return;
     }
     buffer_init(&masked, 2 * (size_t)LOGS_ANSWER_BYTES_MAX);
-    reader_redact(logs->redaction, buffer_view(&logs->out), &masked);
+    if (logs->is_json)
+        reader_redact_json(logs->redaction, buffer_view(&logs->out), &masked);
+    else
+        reader_redact(logs->redaction, buffer_view(&logs->out), &masked);
     fwrite(masked.ptr, 1, masked.len, stdout);
     buffer_finish(&masked);
 }
 
+// What no "@" or bracket shows to be of the inside.
+static void add_names(struct reader_redaction *redaction, const struct insight_report *report) {
+    const struct {
+        const struct insight_incident *all;
+        size_t n;
+    } lists[] = {{report->incidents, report->n_incidents}, {report->late, report->n_late}};
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        for (size_t j = 0; j < lists[i].n; j++) {
+            reader_redaction_add_host(redaction, lists[i].all[j].name);
+            reader_redaction_add_host(redaction, lists[i].all[j].proof.host);
+        }
+    for (size_t i = 0; i < report->n_destinations; i++)
+        reader_redaction_add_host(redaction, report->destinations[i].name);
+}
+
 static int answer(struct logs *logs) {
     const struct insight_report *report = insight_report(logs->insight);
+    if (logs->redaction)
+        add_names(logs->redaction, report);
     const struct insight_tally *totals = &report->totals;
     uint64_t n = totals->n_delivered + totals->n_deferred + totals->n_bounced +
                  totals->n_suppressed + totals->n_expired;

@@ -46,6 +46,7 @@ struct logs_file {
     int64_t first_ms;    // of its first delivery; INT64_MAX: not known
     uint64_t size_bytes; // when it was looked at
     size_t order;        // on the command line
+    char mask[32];       // its name where that must not be seen
 };
 
 struct logs {

@@ -29,7 +29,8 @@ void logs_remark(struct logs *logs, const char *file, const char *what) {
     fprintf(stderr, ": %s\n", what);
     if (logs->n_problems == LOGS_PROBLEMS_MAX)
         return;
-    logs->problems[logs->n_problems].file = mem_copy_string(file);
+    // The answer is shown to others, standard error is not.
+    logs->problems[logs->n_problems].file = mem_copy_string(logs->redaction ? "[file]" : file);
     logs->problems[logs->n_problems++].what = mem_copy_string(what);
 }
 
@@ -188,13 +189,23 @@ static void feed(struct logs *logs, struct logs_file *file, struct logs_source *
     }
 }
 
+// What the answer calls it: a path tells of people and machines.
+static struct view shown_name(const struct logs *logs, struct logs_file *file) {
+    if (is_stdin(file->path))
+        return VIEW("(standard input)");
+    if (!logs->redaction)
+        return view_of(file->path);
+    snprintf(file->mask, sizeof(file->mask), "log%zu", (size_t)(file - logs->files) + 1);
+    return view_of(file->mask);
+}
+
 static void read_file(struct logs *logs, struct logs_file *file) {
     uint64_t size_bytes = 0, n_before = n_deliveries(logs);
     int fd = open_file(logs, file->path, &size_bytes);
     if (fd < 0)
         return;
     struct logs_source *source = logs_source_create(fd, file->path);
-    reader_log_file(logs->reader, view_of(is_stdin(file->path) ? "(standard input)" : file->path));
+    reader_log_file(logs->reader, shown_name(logs, file));
     feed(logs, file, source);
     if (logs_source_taken_bytes(source) < file->size_bytes)
         logs_problem(logs, file->path, "became shorter while it was read");

@@ -249,6 +249,9 @@ static void take_points(struct series *series, struct trouble *trouble, const st
         if (point->arrived_ms &&
             (trouble->oldest_ms == 0 || point->arrived_ms < trouble->oldest_ms))
             trouble->oldest_ms = point->arrived_ms;
+        if (point->arrived_ms)
+            trouble->longest_wait_ms =
+                int64_max(trouble->longest_wait_ms, point->at_ms - point->arrived_ms);
     }
     trouble->n_attempts--; // the last one is added with all it says
     trouble->n_successes += series->place->n_successes - first->n_successes;

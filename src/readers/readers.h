@@ -243,6 +243,11 @@ struct reader_redaction;
 struct reader_redaction *reader_redaction_create(void);
 void reader_redaction_destroy(struct reader_redaction *redaction);
 void reader_redaction_add_subject(struct reader_redaction *redaction, struct view subject);
+// A server that the answer names: hidden everywhere where its name has no dot.
+void reader_redaction_add_host(struct reader_redaction *redaction, struct view host);
+void reader_redaction_add_person(struct reader_redaction *redaction, struct view address);
 void reader_redact(struct reader_redaction *redaction, struct view text, struct buffer *out);
+// The same for an answer in JSON, whose strings are masked one by one.
+void reader_redact_json(struct reader_redaction *redaction, struct view json, struct buffer *out);
 
 #endif

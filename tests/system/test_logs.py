@@ -257,6 +257,19 @@ class Logs(unittest.TestCase):
             shown = logs("--redact", *options, path).stdout
             self.assertNotIn("jane.doe", shown)
             self.assertIn("contoso.com", shown)
+        folder = self.path("jdoe-pc")
+        os.mkdir(folder)
+        hub = [line.replace(" mx postfix", " hermes postfix").replace("mx.contoso.com[192.0.2.25]", "hermes[10.1.2.3]")
+               for line in outage(failure=words.replace("452 4.2.2", "451 4.3.0") + " says hermes")]
+        path = self.write("jdoe-pc/mailgw01.log", "".join(hub))
+        for options in ((), ("--json",), ("--message", "4F000442"), ("--message", "4F000442", "--json")):
+            done = logs("--redact", *options, path, self.path("jdoe-pc/missing"))
+            for secret in ("jdoe", "hermes", "mailgw01", "10.1.2.3", "jane.doe", "missing"):
+                self.assertNotIn(secret, done.stdout, options)
+            self.assertIn("missing", done.stderr)
+            self.assertIn("contoso.com", done.stdout)
+            if "--json" in options:
+                json.loads(done.stdout)
 
     def test_progress_on_a_terminal_only(self):
         path = self.write("mail.log", "".join(outage()) * 2000)
