@@ -29,7 +29,7 @@ static const char help[] =
     "      --zone +HH:MM    of times that say none, here and in the logs (default: this "
     "machine's)\n"
     "      --rules FILE     wordings of your own, asked first (man postrider-rules)\n"
-    "      --redact         masks people and inside addresses\n"
+    "      --redact         masks people, file names and what is inside\n"
     "      --json           one object (docs/json.md)\n"
     "Exit status: 0 nothing wrong, 1 incidents were found or something was not read, 2 wrong use\n";
 
