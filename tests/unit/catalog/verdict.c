@@ -330,6 +330,17 @@ static void test_descriptions(void **state) {
     fact.limit_ms = 300000;
     assert_true(
         view_equals(fact_describe(&fact, &arena), VIEW("no reply to MAIL in 300 s; we closed")));
+    // What nobody measured, as in another system's log, is not told as nothing.
+    fact.limit_ms = 0;
+    assert_true(view_equals(fact_describe(&fact, &arena),
+                            VIEW("no reply to MAIL in the time allowed; we closed")));
+    fact = fact_make(FACT_STAGE_BODY, FACT_KIND_SILENT);
+    assert_true(view_equals(fact_describe(&fact, &arena), VIEW("message stalled; we closed")));
+    fact.kind = FACT_KIND_CLOSED;
+    assert_true(view_equals(fact_describe(&fact, &arena), VIEW("closed within the message")));
+    fact.bytes_sent = 5120;
+    assert_true(view_equals(fact_describe(&fact, &arena),
+                            VIEW("closed within the message after 5120 bytes")));
     fact = reply(FACT_STAGE_RCPT, 450, "4.2.0 Greylisted");
     assert_true(view_equals(fact_describe(&fact, &arena), VIEW("450 4.2.0 Greylisted")));
     fact = reply(FACT_STAGE_RCPT, 450, "Greylisted");
