@@ -128,7 +128,8 @@ enum fact_flag {
     FACT_FLAG_8BIT_UNDECLARED = 1 << 6, // 8-bit bytes went to a peer without 8BITMIME
     FACT_FLAG_CLEAR_DROPPED = 1 << 7,   // bytes in clear behind STARTTLS's 220 were dropped
     FACT_FLAG_CERT_WANTED = 1 << 8,     // the server asked for a certificate of ours; we sent none
-    FACT_FLAG_TCP_KNOWN = 1 << 9        // the kernel told the tcp_ numbers
+    FACT_FLAG_TCP_KNOWN = 1 << 9,       // the kernel told the tcp_ numbers
+    FACT_FLAG_STATUS_APART = 1 << 10    // `enhanced` stood beside the reply, in a report's Status
 };
 
 enum { FACT_TEXT_BYTES_MAX = 1024 }; // longer reply texts are cut where they are stored

@@ -7,12 +7,17 @@
 
 #include <errno.h>
 
+// As the server said it: what a report adds in its Status field is no part of a quoted reply.
+static bool enhanced_of_reply(const struct fact *fact, struct enhanced *enhanced) {
+    return !(fact->flags & FACT_FLAG_STATUS_APART) && enhanced_of_fact(fact, enhanced);
+}
+
 struct view reply_line(const struct fact *fact, struct arena *arena) {
     struct view words = printable(reply_words(fact), arena);
     struct enhanced e;
     if (fact->reply_code == 0)
         return words;
-    if (!enhanced_of_fact(fact, &e))
+    if (!enhanced_of_reply(fact, &e))
         return arena_printf(arena, "%d%s%.*s", fact->reply_code, words.len ? " " : "",
                             VIEW_ARG(words));
     return arena_printf(arena, "%d %d.%d.%d%s%.*s", fact->reply_code, e.class, e.subject, e.detail,
@@ -176,7 +181,7 @@ static struct view of_reply(const struct fact *fact, const struct verdict *verdi
     struct view line = reply_line(fact, arena);
     struct view code = view_take(line, view_find(line, VIEW(" ")));
     struct enhanced e;
-    if (enhanced_of_fact(fact, &e))
+    if (enhanced_of_reply(fact, &e))
         code = arena_printf(arena, "%.*s %d.%d.%d", VIEW_ARG(code), e.class, e.subject, e.detail);
     if (fact->stage == FACT_STAGE_UNKNOWN)
         return arena_printf(arena, "%.*s said %.*s: %.*s", VIEW_ARG(cast->endpoint), VIEW_ARG(code),

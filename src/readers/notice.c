@@ -358,8 +358,10 @@ static void judge_status(struct reader_recipient *recipient) {
         recipient->evidence = VIEW("Status of the delivery report");
     }
     bool same_class = fact->reply_code == 0 || fact->reply_code / 100 == words.fact.enhanced[0];
-    if (fact->kind == FACT_KIND_REPLY && fact->enhanced[0] == 0 && same_class)
+    if (fact->kind == FACT_KIND_REPLY && fact->enhanced[0] == 0 && same_class) {
         memcpy(fact->enhanced, words.fact.enhanced, sizeof(fact->enhanced));
+        fact->flags |= FACT_FLAG_STATUS_APART;
+    }
 }
 
 static void complete(struct notice *notice, struct reader_recipient *recipient,

@@ -348,6 +348,9 @@ static void test_descriptions(void **state) {
     fact.enhanced[1] = 7;
     fact.enhanced[2] = 1;
     assert_true(view_equals(fact_describe(&fact, &arena), VIEW("450 4.7.1 Greylisted")));
+    // A reply is quoted as it was said: what a report adds beside it is no part of it.
+    fact.flags = FACT_FLAG_STATUS_APART;
+    assert_true(view_equals(fact_describe(&fact, &arena), VIEW("450 Greylisted")));
     fact = refused();
     assert_true(
         view_equals(fact_describe(&fact, &arena), VIEW("Connection refused (ECONNREFUSED)")));
