@@ -67,9 +67,7 @@ void probe_try_lock_step(struct probe *probe) {
 }
 
 // --- Names ------------------------------------------------------------------------------------
-// A
-// connection that was greeted; false: it ended, as `fact` says.
-IO_WAITS static bool open_greeted(struct probe *probe, struct talk **talk, struct fact *fact) {
+bool probe_open_greeted(struct probe *probe, struct talk **talk, struct fact *fact) {
     struct probe_variant variant = {.limit_ms = probe_limit_ms(probe, ANSWER_MS)};
     *talk = probe_talk_create(probe, probe->session->way, &variant);
     *fact = talk_connect(*talk, &probe->session->way->address);
@@ -78,7 +76,7 @@ IO_WAITS static bool open_greeted(struct probe *probe, struct talk **talk, struc
     return fact_is_ok(fact);
 }
 
-IO_WAITS static void close_talk(struct talk *talk) {
+void probe_close_talk(struct talk *talk) {
     if (talk_is_open(talk))
         talk_quit(talk);
     talk_destroy(talk);
@@ -87,12 +85,12 @@ IO_WAITS static void close_talk(struct talk *talk) {
 IO_WAITS static bool say(struct probe *probe, const char *name, const char *line) {
     struct talk *talk;
     struct fact fact;
-    if (open_greeted(probe, &talk, &fact))
+    if (probe_open_greeted(probe, &talk, &fact))
         fact = talk_command(talk, FACT_STAGE_EHLO, view_of(line), probe_limit_ms(probe, ANSWER_MS));
     struct probe_step *step = probe_experiment_step(probe, name, &fact);
     struct view clause = fact_describe(&step->fact, probe->arena);
     probe_step_words(probe, step, "%s: %.*s", line, VIEW_ARG(clause));
-    close_talk(talk);
+    probe_close_talk(talk);
     return fact_is_ok(&fact);
 }
 
@@ -167,7 +165,7 @@ IO_WAITS static bool say_and_record(struct probe *probe, struct talk *talk, cons
 void probe_try_verbs(struct probe *probe) {
     struct talk *talk;
     struct fact fact;
-    bool is_up = open_greeted(probe, &talk, &fact);
+    bool is_up = probe_open_greeted(probe, &talk, &fact);
     if (is_up)
         fact = talk_ehlo(talk);
     bool offers_tls = is_up && fact_is_ok(&fact) && talk_extensions(talk)->starttls;
@@ -180,52 +178,5 @@ void probe_try_verbs(struct probe *probe) {
     if (may_be_tls)
         talk_destroy(talk); // the server waits for a handshake: QUIT would be garbage to it
     else
-        close_talk(talk);
-}
-
-// --- TLS, one version at a time ---------------------------------------------------------------
-IO_WAITS static bool shake_hands(struct probe *probe, const char *name, int version) {
-    struct talk *talk;
-    struct fact fact;
-    struct route_demand demand;
-    bool is_up = open_greeted(probe, &talk, &fact);
-    if (is_up)
-        fact = talk_ehlo(talk);
-    route_demand_init(&demand, probe->connector, probe->session->way->host, probe->route->domain);
-    demand.policy.check = TLS_CHECK_NONE;
-    demand.policy.version_min = demand.policy.version_max = version;
-    if (fact_is_ok(&fact))
-        fact = talk_starttls(talk, probe->options->tls, &demand.policy);
-    struct probe_step *step = probe_experiment_step(probe, name, &fact);
-    struct view clause = fact_describe(&step->fact, probe->arena);
-    const struct tls_session *tls = talk_tls(talk);
-    // That an old version is refused is as it should be.
-    step->state = PROBE_WELL;
-    probe_step_words(probe, step, "%.*s",
-                     fact_is_ok(&fact) ? (int)strlen(tls->description) : (int)clause.len,
-                     fact_is_ok(&fact) ? tls->description : clause.ptr);
-    close_talk(talk);
-    return fact_is_ok(&fact);
-}
-
-void probe_try_tls_versions(struct probe *probe) {
-    bool has_13 = shake_hands(probe, "tls-1.3", 0x0304);
-    bool has_12 = shake_hands(probe, "tls-1.2", 0x0303);
-    bool has_11 = shake_hands(probe, "tls-1.1", 0x0302);
-    bool has_10 = shake_hands(probe, "tls-1.0", 0x0301);
-    const char *modern = has_13 && has_12 ? "TLS 1.2 and 1.3 work"
-                         : has_13         ? "TLS 1.3 works"
-                                          : "TLS 1.2 works";
-    const char *old = has_11 && has_10 ? "TLS 1.0 and 1.1" : has_11 ? "TLS 1.1" : "TLS 1.0";
-    if (io_is_canceled())
-        return;
-    probe_sign_set(probe, SIGN_MODERN_TLS_WORKS, has_13 || has_12, "%s by themselves", modern);
-    probe_sign_set(probe, SIGN_TLS12_WORKS, has_12, "a handshake with TLS 1.2 alone succeeds");
-    probe_sign_set(probe, SIGN_TLS13_FAILS, !has_13, "a handshake with TLS 1.3 alone fails");
-    probe_sign_set(probe, SIGN_OLD_TLS_WORKS, has_11 || has_10, "%s alone succeeds", old);
-    probe_sign_set(probe, SIGN_OLD_TLS_ALLOWED, has_11 || has_10,
-                   "the server still takes %s, which %s retired (RFC 8996)", old,
-                   has_11 && has_10 ? "are" : "is");
-    probe_sign_set(probe, SIGN_NO_TLS_WORKS, !has_13 && !has_12 && !has_11 && !has_10,
-                   "no handshake succeeds with any one version from TLS 1.0 to 1.3");
+        probe_close_talk(talk);
 }

@@ -75,6 +75,26 @@ static bool versions_decide(const struct probe *probe) {
     return session && session->before.starttls && (failed || probe->options->is_deep);
 }
 
+// The alerts that say it are the same for ciphers, groups and signatures.
+static bool ciphers_decide(const struct probe *probe) {
+    const struct probe_session *session = probe->session;
+    return session && session->before.starttls &&
+           (probe->first_cause == CAUSE_TLS_CIPHER || probe->options->is_deep);
+}
+
+static bool hello_decides(const struct probe *probe) {
+    const struct fact *fact = fault(probe);
+    bool was_silent = fact->stage == FACT_STAGE_TLS && fact->kind == FACT_KIND_SILENT;
+    return versions_decide(probe) || (probe->session && was_silent);
+}
+
+static bool issuer_decides(const struct probe *probe) {
+    const struct probe_session *session = probe->session;
+    bool is_open_ended = session && session->saw_tls && session->tls.issuer_url[0] &&
+                         tls_verify_lacks_issuer(session->tls.x509_verify);
+    return is_open_ended && (fault(probe)->kind == FACT_KIND_CERT || probe->options->is_deep);
+}
+
 static bool pipelining_decides(const struct probe *probe) {
     const struct fact *fact = fault(probe);
     return probe->session && (fact->flags & FACT_FLAG_PIPELINED) &&
@@ -103,7 +123,9 @@ void probe_experiment(struct probe *probe) {
         {nobody_answers, probe_try_ports},         {has_other_source, probe_try_sources},
         {may_pass_again, probe_try_again},         {verbs_decide, probe_try_verbs},
         {size_decides, probe_try_small_segments},  {versions_decide, probe_try_tls_versions},
-        {pipelining_decides, probe_try_lock_step}, {helo_decides, probe_try_helo}};
+        {pipelining_decides, probe_try_lock_step}, {helo_decides, probe_try_helo},
+        {ciphers_decide, probe_try_ciphers},       {hello_decides, probe_try_hello},
+        {issuer_decides, probe_try_issuer}};
     probe->is_deciding = true;
     for (size_t i = 0; i < ARRAY_LEN(experiments); i++)
         if (!io_is_canceled() && io_now() < probe->deadline && experiments[i].is_due(probe))

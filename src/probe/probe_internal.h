@@ -5,6 +5,8 @@
 //   probe.c      the order of the experiments
 //   connect.c    every address, a few at a time
 //   session.c    one dialogue from the greeting to QUIT
+//   experiments.c  which experiment is worth its connections; reach.c, dialogues.c, handshakes.c,
+//                certificate.c, authority.c make them
 //   steps.c      the record of what was done
 //   reasoning.c  from evidence to the verdict; rules.inc and signs.inc are its tables
 //   show.c       the road, the verdict and the letter; JSON
@@ -144,9 +146,23 @@ IO_WAITS void probe_try_sources(struct probe *probe);
 IO_WAITS void probe_try_again(struct probe *probe);
 IO_WAITS void probe_try_verbs(struct probe *probe);
 IO_WAITS void probe_try_small_segments(struct probe *probe);
-IO_WAITS void probe_try_tls_versions(struct probe *probe);
 IO_WAITS void probe_try_lock_step(struct probe *probe);
 IO_WAITS void probe_try_helo(struct probe *probe);
+// A connection of its own that was greeted; false: it ended, as `fact` says. `*talk` is closed by
+// probe_close_talk either way.
+IO_WAITS bool probe_open_greeted(struct probe *probe, struct talk **talk, struct fact *fact);
+IO_WAITS void probe_close_talk(struct talk *talk);
+
+// --- handshakes.c: experiments about TLS ------------------------------------------------------
+IO_WAITS void probe_try_tls_versions(struct probe *probe);
+IO_WAITS void probe_try_ciphers(struct probe *probe);
+IO_WAITS void probe_try_hello(struct probe *probe);
+
+// --- certificate.c ----------------------------------------------------------------------------
+// What the certificate of the session shows by itself.
+void probe_read_certificate(struct probe *probe);
+// The chain again with the issuers that it names and the server left out.
+IO_WAITS void probe_try_issuer(struct probe *probe);
 
 // --- authority.c --------------------------------------------------------------------------------
 IO_WAITS void probe_try_authorities(struct probe *probe);

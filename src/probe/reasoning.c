@@ -382,6 +382,7 @@ static void read_signs(struct probe *probe) {
     read_banner(probe);
     read_times(probe);
     read_chain(probe);
+    probe_read_certificate(probe);
     if (session->has_before)
         probe_sign_set(probe, SIGN_EHLO_MASKED, session->before.n_masked > 0,
                        "%u keywords of the EHLO reply are overwritten with X",
@@ -405,6 +406,11 @@ static void warn_of_signs(struct probe *probe) {
                 {SIGN_SERIALS_DIFFER, CAUSE_DNS_SPLIT_AUTH},
                 {SIGN_CACHE_DIFFERS, CAUSE_DNS_STALE},
                 {SIGN_OLD_TLS_ALLOWED, CAUSE_TLS_OUTDATED},
+                {SIGN_SMALL_HELLO_WELL, CAUSE_TLS_HELLO_SIZE},
+                {SIGN_LARGE_HELLO_FAILS, CAUSE_TLS_HELLO_SIZE},
+                {SIGN_CERT_WEAK, CAUSE_CERT_WEAK},
+                {SIGN_CERT_OF_DEVICE, CAUSE_INSPECTING_FIREWALL},
+                {SIGN_ISSUER_COMPLETES, CAUSE_CERT_NO_INTERMEDIATE},
                 {SIGN_EVERY_REPLY_LATE, CAUSE_TARPIT},
                 {SIGN_GREETING_LATE, CAUSE_TARPIT},
                 {SIGN_PTR_WRONG, CAUSE_PTR_MISSING},

@@ -119,6 +119,12 @@ static int check(X509_STORE *store, X509 *leaf, STACK_OF(X509) * others, char *n
     return found;
 }
 
+bool tls_verify_lacks_issuer(int x509_verify) {
+    return x509_verify == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY ||
+           x509_verify == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT ||
+           x509_verify == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE;
+}
+
 int tls_verify_with(SSL *ssl, const struct view *certificates, size_t n, char *next_url) {
     X509 *leaf = SSL_get0_peer_certificate(ssl);
     const STACK_OF(X509) *sent = SSL_get_peer_cert_chain(ssl);

@@ -88,6 +88,8 @@ bool tls_stream_matches(struct io_stream *stream, const struct view *names, size
 enum { TLS_URL_SIZE = 256 };
 int tls_stream_verify_with(struct io_stream *stream, const struct view *certificates, size_t n,
                            char *next_url);
+// Whether that says that a certificate of the chain is missing.
+bool tls_verify_lacks_issuer(int x509_verify);
 // The transport below, for what the kernel knows of it; a stream without TLS is its own.
 struct io_stream *tls_stream_below(struct io_stream *stream);
 

@@ -5,9 +5,12 @@ asa       masks the greeting, the EHLO keywords that it does not know, and verbs
 strip     takes STARTTLS out of the EHLO answer
 content   answers for the server when a word of the message displeases it, and resets
 offset    resets after so many bytes of a message
+hello     resets when the first message of a TLS handshake is longer than `limit`
+tls-1.3   resets when the first message of a TLS handshake offers TLS 1.3
 one-way   passes what the server says, and after so many bytes nothing that the client says
 """
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -15,12 +18,15 @@ import time
 ASA_KNOWS = ("AUTH", "SIZE", "8BITMIME", "PIPELINING", "DSN", "ENHANCEDSTATUSCODES")
 ASA_VERBS = (b"HELO", b"EHLO", b"MAIL", b"RCPT", b"DATA", b"RSET", b"NOOP", b"QUIT", b"AUTH", b"VRFY", b"HELP")
 
+HELLO_KINDS = ("hello", "tls-1.3")
+OFFERS_1_3 = re.compile(rb"\x00\x2b\x00[\x03-\x0b][\x02-\x0a](?:\x03[\x00-\x03])*\x03\x04", re.S)
+
 
 class Box:
-    def __init__(self, door, inside, kind, offset=20000, word=b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE",
+    def __init__(self, door, inside, kind, offset=20000, limit=255, word=b"EICAR-STANDARD-ANTIVIRUS-TEST-FILE",
                  reply=b"541 5.4.1 Content blocked by Palo Alto Networks Firewall\r\n"):
         self.inside, self.kind, self.offset, self.word, self.reply = inside, kind, offset, word, reply
-        self.is_open = True
+        self.is_open, self.limit = True, limit
         self.listener = socket.socket()
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(door)
@@ -79,7 +85,20 @@ class Passage:
             else:
                 line = self._command(line)
             self.server.sendall(line)
+            if self.box.kind in HELLO_KINDS and line.strip().upper() == b"STARTTLS":
+                return self._hello(reader)
             self.is_body = self.is_body or line[:4].upper() == b"DATA"
+
+    def _hello(self, reader):
+        head = reader.read(5)
+        hello = reader.read(int.from_bytes(head[3:5], "big"))
+        too_large = self.box.kind == "hello" and len(hello) > self.box.limit
+        if too_large or self.box.kind == "tls-1.3" and OFFERS_1_3.search(hello):
+            return self._reset()
+        self.server.sendall(head + hello)
+        while piece := reader.read1(65536):
+            self.server.sendall(piece)
+        return self.server.shutdown(socket.SHUT_WR)
 
     def _command(self, line):
         verb = line.split()[0].upper() if line.split() else b""
@@ -108,7 +127,7 @@ class Passage:
             reader = self.server.makefile("rb")
             serial = 0
             while True:
-                line = reader.readline(65536)
+                line = reader.read1(65536) if self.box.kind in HELLO_KINDS else reader.readline(65536)
                 if not line:
                     break
                 if self.box.kind == "asa":

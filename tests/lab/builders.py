@@ -9,6 +9,7 @@ import exim
 import opensmtpd
 import postfix
 import server
+import web_server
 import world
 
 
@@ -25,6 +26,13 @@ def smtp(site, addresses=None, tls=None, highest=None, ciphers=None, wants_certi
         made = server.Server(addresses and [site.fill(a) for a in addresses] or [site.address, site.address6],
                              tls=context, **arguments)
     site.servers.append(site.keep(made))
+
+
+def web(site, paths, address="{a}", port=80):
+    """A web server at the receiver's: {path: bytes, or the name of an authority whose certificate it is}."""
+    files = {path: site.lab.pki.issuer(what) if isinstance(what, str) else what for path, what in paths.items()}
+    with world.inside(site.them):
+        site.keep(web_server.WebServer((site.fill(address), port), files))
 
 
 def router_drops(site, what="ip daddr {a} tcp dport 25"):

@@ -13,8 +13,10 @@ class Pki:
         self.folder, self.lock = os.path.join(folder, "pki"), threading.Lock()
         os.makedirs(os.path.join(self.folder, "unknown"))
         os.makedirs(os.path.join(self.folder, "below"))
+        os.makedirs(os.path.join(self.folder, "device"))
         self.authority = certificates.Authority(self.folder)
         self.unknown = certificates.Authority(os.path.join(self.folder, "unknown"))
+        self.device = certificates.Authority(os.path.join(self.folder, "device"), "FG100F/O=Fortinet")
         self.intermediate = self._make_intermediate()
         self.path = self.authority.path
 
@@ -29,7 +31,9 @@ class Pki:
         return below
 
     def make(self, kind, host):
-        """(certificate file, key file) of a kind: good, expired, future, name, self, unknown, no-intermediate."""
+        """(certificate file, key file) of a kind: good, expired, future, name, self, unknown, no-intermediate,
+        weak (a short key), sha1, device (of one that reads along), issuer-told and unknown-told (where the issuer's
+        certificate is)."""
         with self.lock:
             label = f"{kind}-{host}"
             if kind == "self":
@@ -42,6 +46,17 @@ class Pki:
                 return self.authority.issue(label, "other.invalid-name.example")
             if kind == "unknown":
                 return self.unknown.issue(label, host)
+            told = f"http://{host}/issuer"
+            if kind == "weak":
+                return self.authority.issue(label, host, key_kind=("rsa:1024",))
+            if kind == "sha1":
+                return self.authority.issue(label, host, digest="sha1")
+            if kind == "device":
+                return self.device.issue(label, host)
+            if kind == "issuer-told":
+                return self.intermediate.issue(label, host, issuer_url=told)
+            if kind == "unknown-told":
+                return self.unknown.issue(label, host, issuer_url=told)
             if kind in ("no-intermediate", "intermediate"):
                 path, key = self.intermediate.issue(label, host)
                 if kind == "intermediate":
@@ -53,6 +68,8 @@ class Pki:
 
     def context(self, kind, host, highest=None, ciphers=None):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if kind in ("weak", "sha1"):
+            context.set_ciphers("DEFAULT:@SECLEVEL=0")
         context.load_cert_chain(*self.make(kind, host))
         if highest and highest < ssl.TLSVersion.TLSv1_2:
             context.set_ciphers("ALL:@SECLEVEL=0")
@@ -62,6 +79,11 @@ class Pki:
         if highest:
             context.maximum_version = highest
         return context
+
+    def issuer(self, which):
+        """The certificate of an authority, "intermediate" or "unknown", as bytes (DER)."""
+        with open(getattr(self, which).path, encoding="ascii") as handle:
+            return ssl.PEM_cert_to_DER_cert(handle.read())
 
     @staticmethod
     def hash_folder(path, folder):

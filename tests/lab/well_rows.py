@@ -24,6 +24,8 @@ ROWS = [
         broken=[(smtp, {"tls": "good"})], connector='tls = "domain"', postfix_tls="secure match={mx}"),
     Row("healthy-intermediate", "nothing; a chain of three", "none", "nobody", warns=(),
         broken=[(smtp, {"tls": "intermediate"})], connector='tls = "domain"', postfix_tls="secure match={mx}"),
+    Row("healthy-deep", "nothing; every experiment is made", "none", "nobody", warns=(), probe_arguments=("--deep",),
+        broken=[(smtp, {"tls": "good"})], connector='tls = "domain"', postfix_tls="secure match={mx}"),
     Row("healthy-postfix", "nothing; a real Postfix", "none", "nobody", warns=(),
         broken=[(real, {"which": "postfix"})]),
     Row("healthy-exim", "nothing; a real Exim", "none", "nobody", warns=(), broken=[(real, {"which": "exim"})]),

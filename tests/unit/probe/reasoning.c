@@ -15,7 +15,7 @@
 #define YES ANSWER_YES
 #define NO ANSWER_NO
 
-enum { SIGNS_MAX = 4 };
+enum { SIGNS_MAX = 4, UNKNOWN_ISSUER = 20, LEAF_ALONE = 21 }; // of OpenSSL
 
 struct seen {
     enum sign sign;
@@ -28,7 +28,7 @@ struct seen {
 static const struct {
     enum fact_stage stage;
     enum fact_kind kind;
-    int sys_errno, detail;
+    int sys_errno, detail; // of CERT: what checking found
     struct seen seen[SIGNS_MAX];
     enum cause cause;
     enum cause candidate; // that must stand first; NONE: not looked at
@@ -102,8 +102,54 @@ static const struct {
      0,
      0,
      {{SIGN_MODERN_TLS_WORKS, YES}, {SIGN_TLS12_WORKS, YES}, {SIGN_TLS13_FAILS, YES}},
+     CAUSE_TLS_INTOLERANT,
+     CAUSE_NONE},
+    {S(TLS),
+     K(CLOSED),
+     0,
+     0,
+     {{SIGN_SMALL_HELLO_WELL, YES}, {SIGN_TLS12_WORKS, YES}, {SIGN_TLS13_FAILS, YES}},
      CAUSE_TLS_HELLO_SIZE,
      CAUSE_NONE},
+    {S(TLS), K(SILENT), 0, 0, {{SIGN_SMALL_HELLO_WELL, YES}}, CAUSE_TLS_HELLO_SIZE, CAUSE_NONE},
+    {S(TLS), K(SILENT), 0, 0, {{SIGN_SMALL_HELLO_FAILS, YES}}, CAUSE_SILENT_TLS, CAUSE_NONE},
+    {S(TLS), K(CLOSED), 0, 0, {{SIGN_CERT_WANTED, YES}}, CAUSE_TLS_CLIENT_CERT, CAUSE_NONE},
+    {S(EHLO), K(CLOSED), 0, 0, {{SIGN_CERT_WANTED, YES}}, CAUSE_CLOSED_EHLO, CAUSE_TLS_CLIENT_CERT},
+    {S(TLS),
+     K(CERT),
+     0,
+     UNKNOWN_ISSUER,
+     {{SIGN_ISSUER_COMPLETES, YES}},
+     CAUSE_CERT_NO_INTERMEDIATE,
+     CAUSE_NONE},
+    {S(TLS),
+     K(CERT),
+     0,
+     UNKNOWN_ISSUER,
+     {{SIGN_ISSUER_DOES_NOT_HELP, YES}, {SIGN_ONLY_LEAF_SENT, YES}},
+     CAUSE_CERT_UNTRUSTED,
+     CAUSE_NONE},
+    {S(TLS),
+     K(CERT),
+     0,
+     LEAF_ALONE,
+     {{SIGN_ISSUER_DOES_NOT_HELP, YES}},
+     CAUSE_CERT_UNTRUSTED,
+     CAUSE_NONE},
+    {S(TLS),
+     K(CERT),
+     0,
+     UNKNOWN_ISSUER,
+     {{SIGN_CERT_OF_DEVICE, YES}, {SIGN_CERT_OF_HOST, YES}},
+     CAUSE_INSPECTING_FIREWALL,
+     CAUSE_NONE},
+    {S(TLS),
+     K(CERT),
+     0,
+     UNKNOWN_ISSUER,
+     {{SIGN_CERT_OF_DEVICE, YES}},
+     CAUSE_CERT_UNTRUSTED,
+     CAUSE_INSPECTING_FIREWALL},
     {S(RCPT), K(SILENT), 0, 0, {{SIGN_LOCK_STEP_WELL, YES}}, CAUSE_PIPELINE_BREAK, CAUSE_NONE},
     {S(EHLO), K(CLOSED), 0, 0, {{SIGN_OTHER_HELO_WELL, YES}}, CAUSE_EHLO_NAME_REJECTED, CAUSE_NONE},
     {S(EHLO),
@@ -173,7 +219,8 @@ struct stage {
 static void set_stage(struct stage *stage, size_t i) {
     struct fact fact = fact_make(cases[i].stage, cases[i].kind);
     fact.sys_errno = cases[i].sys_errno;
-    fact.detail = cases[i].detail;
+    fact.detail = fact.kind == K(CERT) ? 0 : cases[i].detail;
+    fact.x509_verify = fact.kind == K(CERT) ? cases[i].detail : 0;
     fact.limit_ms = cases[i].kind == FACT_KIND_SILENT ? 10000 : 0;
     arena_init(&stage->arena, 1 << 20);
     stage->host.name = VIEW("mx.example.org");
