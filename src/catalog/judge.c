@@ -241,6 +241,13 @@ static unsigned weight_of(const struct dialect *row) {
     return sure < most ? sure : most;
 }
 
+// RFC 5321 4.2.3: 552 is "exceeded storage allocation". At RCPT nobody has seen the message yet.
+static enum cause cause_of_row(const struct dialect *row, const struct fact *fact) {
+    bool is_bare = row->pattern.len == 0 && row->enhanced.len == 0;
+    bool is_storage = is_bare && fact->reply_code == 552 && fact->stage == FACT_STAGE_RCPT;
+    return is_storage ? CAUSE_MAILBOX_FULL : row->cause;
+}
+
 // `said` holds views of `text`.
 static void said_of(const struct fact *fact, const struct attempt *attempt, struct plain_text *text,
                     struct said *said) {
@@ -276,7 +283,7 @@ static struct judgement of_reply(const struct fact *fact, const struct attempt *
         return (struct judgement){local, cause_info(local)->sure_percent};
     const struct dialect *row = dialect_find(&said);
     if (row)
-        return (struct judgement){row->cause, weight_of(row)};
+        return (struct judgement){cause_of_row(row, fact), weight_of(row)};
     enum cause general = general_cause(fact);
     return (struct judgement){general, cause_info(general)->sure_percent};
 }

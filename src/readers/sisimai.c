@@ -54,25 +54,69 @@ static struct view of_user_unknown(const struct reader_recipient *recipient) {
     return name.len ? name : VIEW("filtered");
 }
 
+static bool is_code(struct view enhanced, struct view detail) {
+    return enhanced.len > 2 && view_equals(view_skip(enhanced, 2), detail);
+}
+
+// A refusal without words that anybody knows: what its enhanced code is about.
+static struct view of_general(struct view enhanced, enum fact_stage stage) {
+    static const struct {
+        struct view detail, name;
+    } rows[] = {{{"1.4", 3}, {"filtered", 8}},     {{"1.9", 3}, {"systemerror", 11}},
+                {{"2.4", 3}, {"filtered", 8}},     {{"3.3", 3}, {"systemerror", 11}},
+                {{"4.1", 3}, {"expired", 7}},      {{"4.2", 3}, {"networkerror", 12}},
+                {{"4.8", 3}, {"networkerror", 12}}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (is_code(enhanced, rows[i].detail))
+            return rows[i].name;
+    if (has_subject(enhanced, '6'))
+        return VIEW("contenterror");
+    bool is_permanent = enhanced.len && enhanced.ptr[0] == '5';
+    if (is_code(enhanced, VIEW("7.1")) || is_code(enhanced, VIEW("7.2")))
+        return is_permanent ? VIEW("securityerror") : VIEW("blocked");
+    if (!is_permanent)
+        return VIEW_NONE;
+    if (has_subject(enhanced, '7'))
+        return VIEW("securityerror");
+    if (is_code(enhanced, VIEW("1.0")) && stage != FACT_STAGE_MAIL)
+        return VIEW("userunknown");
+    if (is_code(enhanced, VIEW("2.0")))
+        return VIEW("filtered");
+    return is_code(enhanced, VIEW("4.0")) ? VIEW("networkerror") : VIEW_NONE;
+}
+
+// RFC 3463 3.3: 5.2.1 alone says that the mailbox takes no mail, not that it was switched off.
+static bool is_disabled_by_code(enum cause cause, const struct reader_recipient *recipient) {
+    struct view enhanced = reader_reported_enhanced(recipient);
+    if (cause != CAUSE_MAILBOX_DISABLED || !view_equals(enhanced, VIEW("5.2.1")))
+        return false;
+    struct reader_words words = recipient->words;
+    memset(words.fact.enhanced, 0, sizeof(words.fact.enhanced));
+    return reader_cause_is_general(reader_words_cause(&words));
+}
+
 static struct view by_step(enum cause cause, const struct reader_recipient *recipient) {
     struct view enhanced = reader_reported_enhanced(recipient);
     enum fact_stage stage = recipient->words.fact.stage;
     bool is_content = cause == CAUSE_CONTENT_FORMAT || cause == CAUSE_HEADER_LIMIT;
     if (cause == CAUSE_USER_UNKNOWN)
         return of_user_unknown(recipient);
-    if (cause == CAUSE_SIZE_LIMIT && has_subject(enhanced, '2'))
-        return VIEW("exceedlimit");
-    if (is_content && has_subject(enhanced, '6'))
-        return VIEW("contenterror");
+    struct view name = find_words(cause, recipient);
     if (cause == CAUSE_POLICY_REFUSED && stage == FACT_STAGE_MAIL)
         return VIEW("rejected");
-    if (reader_cause_is_general(cause) && has_subject(enhanced, '7') && enhanced.ptr[0] == '5')
-        return VIEW("securityerror");
-    if (reader_cause_is_general(cause) && has_subject(enhanced, '6'))
+    if (name.len)
+        return name;
+    if (cause == CAUSE_SIZE_LIMIT && has_subject(enhanced, '2'))
+        return VIEW("exceedlimit");
+    if (is_disabled_by_code(cause, recipient))
+        return VIEW("filtered");
+    if (is_content && has_subject(enhanced, '6'))
         return VIEW("contenterror");
-    if (cause == CAUSE_UNKNOWN && recipient->action == READER_ACTION_DELAYED)
+    if (reader_cause_is_general(cause))
+        name = of_general(enhanced, stage);
+    if (name.len == 0 && cause == CAUSE_UNKNOWN && recipient->action == READER_ACTION_DELAYED)
         return VIEW("expired");
-    return find_words(cause, recipient);
+    return name;
 }
 
 struct view reader_sisimai_name(const struct reader_reading *reading,

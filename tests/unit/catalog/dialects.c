@@ -268,7 +268,7 @@ static const struct reply_row {
     {FACT_STAGE_AUTH, "454 4.7.0 no", "", CAUSE_AUTH_DEFERRED},
     {FACT_STAGE_GREETING, "421 4.3.2 All server ports are busy", "", CAUSE_OVERLOAD},
     {FACT_STAGE_GREETING, "421 hello", "", CAUSE_GREETING_4XX},
-    {FACT_STAGE_GREETING, "554 5.7.1 go away", "", CAUSE_GREETING_5XX},
+    {FACT_STAGE_GREETING, "554 5.7.1 not today", "", CAUSE_GREETING_5XX},
     {FACT_STAGE_GREETING,
      "554-x Your access to this mail system has been rejected due to the "
      "sending MTA's poor reputation",

@@ -88,7 +88,7 @@ static const struct {
      "blocked."},
     {"spamdetected", "mx.example.org", "RCPT TO",
      "554 5.7.1 Mail (1234) with spam content rejected"},
-    {"spamdetected", "mx.example.org", "RCPT TO",
+    {"policyviolation", "mx.example.org", "RCPT TO",
      "550 5.7.1 [CS01] Message rejected due to local policy. Please visit "
      "https://support.apple.com/en-us/HT204137"},
     {"spamdetected", "mx.example.org", "RCPT TO", "550 High probability of spam"},
@@ -273,7 +273,7 @@ static const struct {
     {"userunknown", "mx1.qq.com", "RCPT TO",
      "550 Mailbox not found [MxUkcGRkQ6i1GJQzYwJd]. "
      "https://service.mail.qq.com/detail/122/166"},
-    {"speeding", "mx1.qq.com", "RCPT TO", "550 Ip frequency limited"},
+    {"toomanyconn", "mx1.qq.com", "RCPT TO", "550 Ip frequency limited"},
     {"spamdetected", "mx1.qq.com", "end of DATA",
      "550 Mail content denied. "
      "http://service.mail.qq.com/cgi-bin/help?subtype=1&&id=20022&&no=1000726"},
