@@ -7,9 +7,9 @@
 #include "base/units.h"
 #include "cmd/privilege.h"
 #include "control/control.h"
+#include "tls/tls.h"
 
 #include <errno.h>
-#include <openssl/pem.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -119,35 +119,30 @@ void check_listeners(struct check *check) {
     }
 }
 
-static void judge_dates(struct check *check, const char *path, const X509 *leaf) {
-    int days = 0, seconds = 0;
-    if (!ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(leaf)))
-        return;
-    if (days < 0 || seconds < 0)
+static void judge_dates(struct check *check, const char *path, int64_t left_ms) {
+    int64_t days = left_ms / ((int64_t)24 * 3600 * 1000);
+    if (left_ms < 0)
         check_remedy(check_add(check, CHECK_FAULT, "certificate", "%s has expired", path),
                      "renew it, then `postrider reload`");
     else if (days < CERTIFICATE_DAYS_WARN)
-        check_remedy(
-            check_add(check, CHECK_WARNING, "certificate", "%s expires in %d days", path, days),
-            "renew it, then `postrider reload`");
+        check_remedy(check_add(check, CHECK_WARNING, "certificate", "%s expires in %d days", path,
+                               (int)days),
+                     "renew it, then `postrider reload`");
     else
-        check_add(check, CHECK_OK, "certificate", "%s is valid for %d days", path, days);
+        check_add(check, CHECK_OK, "certificate", "%s is valid for %d days", path, (int)days);
 }
 
 void check_certificate(struct check *check) {
-    const char *path = check->config->tls_certificate;
-    if (!path)
+    const struct tls_context_options files = {.certificate = check->config->tls_certificate,
+                                              .key = check->config->tls_key};
+    struct tls_certificate found;
+    struct error error = {0};
+    if (!files.certificate)
         return;
-    FILE *file = fopen(path, "re");
-    X509 *leaf = file ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
-    if (leaf)
-        judge_dates(check, path, leaf);
+    if (tls_certificate_look(&files, &found, &error))
+        judge_dates(check, files.certificate, found.not_after_ms - io_wall_ms());
     else
-        check_add(check, CHECK_FAULT, "certificate", "%s: %s", path,
-                  file ? "holds no PEM certificate" : strerrordesc_np(errno));
-    X509_free(leaf);
-    if (file)
-        fclose(file);
+        check_add(check, CHECK_FAULT, "certificate", "%s", error.text);
 }
 
 // --- Rules ---------------------------------------------------------------------------------------

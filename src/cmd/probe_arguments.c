@@ -37,6 +37,11 @@ static const char help[] =
     "                       up to three hosts that take mail: called, and no more, when nobody\n"
     "                       answers, to tell their fault from ours. Without it and with -c:\n"
     "                       destinations that took mail of our relay lately\n"
+    "      --blocklists NAME[,...]\n"
+    "                       up to eight lists that are asked for our public address when a "
+    "refusal\n"
+    "                       may be about it, and with --deep: zen.spamhaus.org and bl.spamcop.net\n"
+    "                       unless given, and the one that the refusal names; none asks nobody\n"
     "      --file LIST      targets from a file, one a line; - is standard input\n"
     "      --concurrency N  so many targets at the same time; 20 unless given\n"
     "      --baseline FILE  keeps what a target looks like; later runs say what has changed\n"
@@ -57,6 +62,7 @@ int probe_arguments_parse(struct probe_arguments *arguments, int argc, char **ar
                                          {"resolver", 0, &arguments->resolver, NULL},
                                          {"timeout", 0, &arguments->timeout, NULL},
                                          {"control", 0, &arguments->controls, NULL},
+                                         {"blocklists", 0, &arguments->block_lists, NULL},
                                          {"file", 0, &arguments->file, NULL},
                                          {"concurrency", 0, &arguments->concurrency, NULL},
                                          {"baseline", 0, &arguments->baseline, NULL},
@@ -175,6 +181,35 @@ static bool read_controls(struct probe_run *run) {
     return true;
 }
 
+static bool is_host_name(struct view name) {
+    enum { NAME_BYTES_MAX = 150 }; // an address has to go in front of it
+    if (name.len > NAME_BYTES_MAX || view_find_char(name, '.') >= name.len)
+        return false;
+    for (size_t i = 0; i < name.len; i++)
+        if (!ascii_is_alpha(name.ptr[i]) && !ascii_is_digit(name.ptr[i]) && name.ptr[i] != '-' &&
+            name.ptr[i] != '_' && name.ptr[i] != '.')
+            return false;
+    return true;
+}
+
+static bool read_block_lists(struct probe_run *run) {
+    const char *given = run->arguments->block_lists;
+    struct probe_options *options = &run->call.options;
+    // Those that anybody may ask now and then; others want to know who asks.
+    struct view rest = given ? view_of(given) : VIEW("zen.spamhaus.org,bl.spamcop.net"), part;
+    if (view_equals(rest, VIEW("none")))
+        return true;
+    while (view_split(&rest, ',', &part)) {
+        if (options->n_block_lists == PROBE_BLOCK_LISTS_MAX || !is_host_name(view_trim(part)))
+            return error_set(&run->error,
+                             "--blocklists takes up to %d names of lists, or none: "
+                             "\"%s\"",
+                             PROBE_BLOCK_LISTS_MAX, given);
+        options->block_lists[options->n_block_lists++] = view_trim(part);
+    }
+    return true;
+}
+
 // Without --control: destinations of our own relay that took mail lately.
 static void take_known_good(struct probe_run *run) {
     const struct config *config = run->call.options.config;
@@ -237,5 +272,5 @@ static bool read_list(struct probe_run *run) {
 
 bool probe_arguments_use(struct probe_run *run) {
     return read_sources(run) && read_demand(run) && read_numbers(run) && read_words(run) &&
-           read_controls(run) && read_config(run) && read_list(run);
+           read_controls(run) && read_block_lists(run) && read_config(run) && read_list(run);
 }

@@ -173,6 +173,21 @@ struct io_result socket_connect(const struct address *peer,
     return result;
 }
 
+// Connecting a datagram socket chooses the route and sends nothing.
+bool io_source_for(const struct address *peer, struct address *source) {
+    struct sockaddr_storage name;
+    int family = peer->family == ADDRESS_IPV6 ? AF_INET6 : AF_INET;
+    int number = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    socklen_t len = address_to_sockaddr(peer, &name);
+    *source = (struct address){.family = ADDRESS_NONE};
+    bool is_routed = number >= 0 && connect(number, (struct sockaddr *)&name, len) == 0;
+    if (is_routed)
+        *source = own_address(number);
+    if (number >= 0)
+        close(number);
+    return is_routed;
+}
+
 static bool unix_name(const char *path, struct sockaddr_un *name) {
     *name = (struct sockaddr_un){.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(name->sun_path)) {

@@ -140,9 +140,8 @@ void io_event_set(struct io_event *event);
 void io_event_clear(struct io_event *event);
 IO_WAITS struct io_result io_event_wait(struct io_event *event, io_time deadline);
 
-// A mailbox carries items between loops, first in, first out. Any thread posts, the owner's fiber
-// takes. Posting never waits and never fails: whoever posts owns the item's memory (an embedded
-// node), so that results up have their slot reserved when the work starts.
+// A mailbox carries items between loops in order: any thread posts, its owner takes them. Posting
+// never waits or fails: who posts owns the item's memory, which is there before the work starts.
 struct io_mail {
     struct io_mail *next;
 };
@@ -212,6 +211,8 @@ void io_fact_add_tcp(struct fact *fact, struct io_stream *stream);
 bool io_stream_peer_ids(struct io_stream *stream, uid_t *uid, gid_t *gid);
 // Raw descriptor for tests and libraries; -1 in the simulator.
 int io_stream_descriptor(struct io_stream *stream);
+// Where calls to `peer` come from by the kernel's routes; nothing is sent. False: there is none.
+bool io_source_for(const struct address *peer, struct address *source);
 
 struct io_listener;
 // `is_shared` allows one listener a loop on the same address (SO_REUSEPORT). Port zero: any;
@@ -227,8 +228,7 @@ IO_WAITS struct io_result io_accept(struct io_listener *listener, io_time deadli
 void io_listener_close(struct io_listener *listener);
 
 // --- Timers and descriptors for libraries with an event loop of their own -----------------------
-// Callbacks run outside fibers and only wake. Production back end only: above the seams nothing
-// uses them (dns/ for libunbound, admin/ for libmicrohttpd).
+// Callbacks run outside fibers and only wake. Production back end only, for libraries behind seams.
 struct io_watch;
 struct io_watch *io_watch_add(int descriptor, uint32_t epoll_events,
                               void (*ready)(uint32_t epoll_events, void *arg), void *arg);

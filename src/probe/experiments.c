@@ -106,6 +106,20 @@ static bool helo_decides(const struct probe *probe) {
     return probe->session && fact->stage == FACT_STAGE_EHLO && !fact_is_ok(fact);
 }
 
+// A refusal that may be about who we are.
+static bool identity_decides(const struct probe *probe) {
+    static const enum cause causes[] = {
+        CAUSE_REPUTATION,      CAUSE_DNSBL,           CAUSE_PTR_MISSING,
+        CAUSE_SPF_FAIL,        CAUSE_DMARC_FAIL,      CAUSE_SENDER_DOMAIN,
+        CAUSE_SENDER_REJECTED, CAUSE_UNAUTHENTICATED, CAUSE_IPV6_UNTRUSTED,
+        CAUSE_CLIENT_REFUSED,  CAUSE_POLICY_REFUSED,  CAUSE_GREETING_4XX,
+        CAUSE_GREETING_5XX,    CAUSE_MAIL_DEFERRED,   CAUSE_MAIL_REFUSED,
+        CAUSE_RCPT_DEFERRED,   CAUSE_RCPT_REFUSED,    CAUSE_NONE};
+    bool is_refused =
+        fault(probe)->kind == FACT_KIND_REPLY && probe_is_one_of(probe->first_cause, causes);
+    return probe->session && (is_refused || probe->options->is_deep);
+}
+
 static bool dns_decides(const struct probe *probe) {
     const struct route *route = probe->route;
     bool is_by_mx = route->domain.len > 0 && route->domain.ptr[0] != '[' && probe->connector &&
@@ -125,7 +139,8 @@ void probe_experiment(struct probe *probe) {
         {size_decides, probe_try_small_segments},  {versions_decide, probe_try_tls_versions},
         {pipelining_decides, probe_try_lock_step}, {helo_decides, probe_try_helo},
         {ciphers_decide, probe_try_ciphers},       {hello_decides, probe_try_hello},
-        {issuer_decides, probe_try_issuer}};
+        {issuer_decides, probe_try_issuer},
+        {identity_decides, probe_try_identity}};
     probe->is_deciding = true;
     for (size_t i = 0; i < ARRAY_LEN(experiments); i++)
         if (!io_is_canceled() && io_now() < probe->deadline && experiments[i].is_due(probe))

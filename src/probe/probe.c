@@ -212,8 +212,8 @@ void probe_run(const struct probe_options *options, const struct probe_target *t
     if (find_route(probe)) {
         probe_ways_init(probe);
         probe_call_all(probe);
-        struct probe_way *first = next_standing(probe);
-        struct probe_own *own = first ? probe_own_begin(probe, &first->stream->local) : NULL;
+        probe_look_at_routes(probe);
+        struct probe_own *own = probe_own_begin(probe);
         converse(probe);
         probe_own_end(probe, own);
         probe_hang_up(probe);

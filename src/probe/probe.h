@@ -13,7 +13,12 @@
 #include "dns/dns.h"
 #include "tls/tls.h"
 
-enum { PROBE_SOURCES_MAX = 2, PROBE_CONTROLS_MAX = 3, PROBE_ARENA_BYTES_MAX = 4 << 20 };
+enum {
+    PROBE_SOURCES_MAX = 2,
+    PROBE_CONTROLS_MAX = 3,
+    PROBE_BLOCK_LISTS_MAX = 8,
+    PROBE_ARENA_BYTES_MAX = 4 << 20
+};
 
 // --- What to probe ----------------------------------------------------------------------------
 enum probe_kind {
@@ -55,6 +60,9 @@ struct probe_options {
     // Hosts that take mail, called (and no more) when ours does not answer: theirs or ours?
     struct config_smart_host controls[PROBE_CONTROLS_MAX];
     size_t n_controls;
+    // Asked for our address when a reply may be about it; none: not asked.
+    struct view block_lists[PROBE_BLOCK_LISTS_MAX];
+    size_t n_block_lists;
 };
 
 // --- What came out ----------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 //   session.c    one dialogue from the greeting to QUIT
 //   experiments.c  which experiment is worth its connections; reach.c, dialogues.c, handshakes.c,
 //                certificate.c, authority.c make them
+//   ours.c       this machine; names.c what others find when they look us up
 //   steps.c      the record of what was done
 //   reasoning.c  from evidence to the verdict; rules.inc and signs.inc are its tables
 //   show.c       the road, the verdict and the letter; JSON
@@ -164,6 +165,11 @@ void probe_read_certificate(struct probe *probe);
 // The chain again with the issuers that it names and the server left out.
 IO_WAITS void probe_try_issuer(struct probe *probe);
 
+// --- identity.c: what a receiver knows of us ----------------------------------------------------
+IO_WAITS void probe_try_identity(struct probe *probe);
+// lists.c
+IO_WAITS void probe_try_block_lists(struct probe *probe, const struct address *source);
+
 // --- authority.c --------------------------------------------------------------------------------
 IO_WAITS void probe_try_authorities(struct probe *probe);
 
@@ -176,11 +182,18 @@ void probe_collect_facts(struct probe *probe);
 
 // --- ours.c -----------------------------------------------------------------------------------
 void probe_look_at_machine(struct probe *probe);
-// PTR and forward name of the address that we call from, looked up at the same time as the session;
-// NULL where there is nothing to look up. Each begin has its end.
+void probe_look_at_routes(struct probe *probe); // once the ways are known
+struct probe_step *probe_machine_step(struct probe *probe, const char *name, bool is_well);
+
+// --- names.c ----------------------------------------------------------------------------------
+// PTR and forward name of the addresses that we call from, and our EHLO name, looked up at the same
+// time as the session. Each begin has its end.
 struct probe_own;
-struct probe_own *probe_own_begin(struct probe *probe, const struct address *source);
+struct probe_own *probe_own_begin(struct probe *probe);
 IO_WAITS void probe_own_end(struct probe *probe, struct probe_own *own);
+struct view probe_helo(const struct probe *probe);
+// Where calls to the way's address come from; false: there is no route.
+bool probe_source_of(const struct probe_way *way, struct address *source);
 
 // --- reasoning.c ------------------------------------------------------------------------------
 // What the fact alone says: the attempt, the verdict of the catalogue and the first cause.

@@ -414,6 +414,13 @@ static void warn_of_signs(struct probe *probe) {
                 {SIGN_EVERY_REPLY_LATE, CAUSE_TARPIT},
                 {SIGN_GREETING_LATE, CAUSE_TARPIT},
                 {SIGN_PTR_WRONG, CAUSE_PTR_MISSING},
+                {SIGN_OTHER_PTR_WRONG, CAUSE_PTR_MISSING},
+                {SIGN_HELO_NAME_BAD, CAUSE_EHLO_NAME_REJECTED},
+                {SIGN_OWN_CERTIFICATE_BAD, CAUSE_LOCAL_TLS},
+                {SIGN_SENDER_DOMAIN_LOST, CAUSE_SENDER_DOMAIN},
+                {SIGN_SPF_FAILS, CAUSE_SPF_FAIL},
+                {SIGN_LISTED, CAUSE_DNSBL},
+                {SIGN_LISTED_ELSEWHERE, CAUSE_DNSBL},
                 {SIGN_DISK_LOW, CAUSE_LOCAL_DISK},
                 {SIGN_CLOCK_WRONG, CAUSE_LOCAL_CLOCK}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)

@@ -21,6 +21,15 @@ struct tls_context *tls_context_create(const struct tls_context_options *options
 struct tls_context *tls_context_ref(struct tls_context *context);
 void tls_context_unref(struct tls_context *context); // NULL is accepted
 
+// What is in the files of a server's certificate and key, as they would be used.
+struct tls_certificate {
+    int64_t not_before_ms, not_after_ms;
+    char names[256]; // its DNS names, comma separated, cut
+};
+// False: the error names the file that cannot be used and why.
+bool tls_certificate_look(const struct tls_context_options *options, struct tls_certificate *found,
+                          struct error *error);
+
 enum tls_check {
     TLS_CHECK_NONE,  // encrypt only; the result is noted in the session
     TLS_CHECK_CHAIN, // chain and dates

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the peer's certificate says, and whether it is for whom we wanted (RFC 6125, RFC 5280).
+#include "tls/context_internal.h"
 #include "tls/verify_internal.h"
 
 #include <openssl/x509v3.h>
@@ -37,6 +38,21 @@ static void list_names(X509 *leaf, char *out, size_t size) {
                      out, size);
     }
     GENERAL_NAMES_free(names);
+}
+
+bool tls_certificate_look(const struct tls_context_options *options, struct tls_certificate *found,
+                          struct error *error) {
+    ASSERT(options->certificate != NULL);
+    *found = (struct tls_certificate){0};
+    struct tls_context *context = tls_context_create(options, error);
+    X509 *leaf = context ? SSL_CTX_get0_certificate(context->ssl) : NULL;
+    if (leaf) {
+        found->not_before_ms = wall_ms_of(X509_get0_notBefore(leaf));
+        found->not_after_ms = wall_ms_of(X509_get0_notAfter(leaf));
+        list_names(leaf, found->names, sizeof(found->names));
+    }
+    tls_context_unref(context);
+    return leaf != NULL;
 }
 
 static void describe_certificate(SSL *ssl, X509 *leaf, struct tls_session *session) {

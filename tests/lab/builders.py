@@ -125,5 +125,13 @@ def secret(site, password="right"):
     os.chmod(path, 0o600)
 
 
+def own_certificate(site, kind):
+    """The certificate of the sender's own listeners."""
+    for path, name in zip(site.lab.pki.make(kind, site.helo), ("own.pem", "own.key")):
+        with open(path, encoding="ascii") as made, open(os.path.join(site.folder, name), "w",
+                                                        encoding="ascii") as handle:
+            handle.write(made.read())
+
+
 V1_0, V1_1, V1_2, V1_3 = (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_2,
                           ssl.TLSVersion.TLSv1_3)

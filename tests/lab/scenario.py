@@ -17,6 +17,7 @@ class Scenario:
     secure: bool = False  # its domain stands below the signed zone
     own_zone: tuple = ()  # records of a zone of its own, to which `zone` delegates
     signing: dict = field(default_factory=dict)  # and is a zone of its own, signed so (Names.sign)
+    tls: str = ""  # more of the sender's `tls { ... }`
     connector: str = ""  # more keys of the sender's connector
     config: str = ""  # more of the sender's configuration
     sender: str = "sender@lab.example"
@@ -37,6 +38,7 @@ class Scenario:
     words: str = ""  # for explain: Postfix's words where its own delivery cannot meet the fault
     postfix_tls: str = ""
     postfix_transport: str = ""
+    sure: float = None  # of the probe: exactly this confidence, which shows what it has looked up
     warns: tuple = None  # of the probe: these warnings and no others; None: not looked at
 
     def message(self):
@@ -51,6 +53,8 @@ class Scenario:
     def accepts(self, tool, answer):
         warned = {warning["cause"] for warning in answer.get("warnings", ())}
         if tool == "probe" and self.warns is not None and warned != set(self.warns):
+            return False
+        if tool == "probe" and self.sure is not None and answer.get("confidence") != self.sure:
             return False
         if "confidence" in answer and answer["cause"] != "none" and not answer.get("evidence"):
             return False  # a verdict has to show what it rests on

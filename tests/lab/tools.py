@@ -17,7 +17,7 @@ import world  # noqa: E402
 
 CONFIG = """
 resolver {{ servers = {{ "{resolver}" }}  trust_anchor = "{anchor}" }}
-tls {{ ca_file = "{ca}" }}
+tls {{ ca_file = "{ca}" {tls} }}
 connector "lab" {{
   domains = {{ "*" }}  connect_timeout = "3s"  greeting_timeout = "3s"
   retry {{ first = "{first}" }}
@@ -43,7 +43,7 @@ class Relay(harness.Relay):
         folder = os.path.join(site.folder, "relay")
         os.makedirs(folder)
         text = CONFIG.format(resolver=site.resolver, anchor=site.lab.names.anchor, ca=site.lab.pki.path,
-                             first=row.retry, more=site.fill(row.connector))
+                             first=row.retry, more=site.fill(row.connector), tls=site.fill(row.tls))
         super().__init__(text + site.fill(row.config), folder)
 
     def configure(self, config, hostname="relay.test"):
@@ -124,14 +124,15 @@ def write_probe_config(site):
     with open(config, "w", encoding="ascii") as handle:
         handle.write(f'hostname = "{site.helo}"\ndata = "{site.folder}/probe-data"\n' +
                      CONFIG.format(resolver=site.resolver, anchor=site.lab.names.anchor, ca=site.lab.pki.path,
-                                   first="1m", more=site.fill(row.connector)) + site.fill(row.config))
+                                   first="1m", more=site.fill(row.connector), tls=site.fill(row.tls)) + site.fill(row.config))
     return config
 
 
 def ask_probe(site):
     row, config = site.row, write_probe_config(site)
     target = site.fill(row.target)
-    command = [harness.PROGRAM, "probe", "--json", "-c", config, "--timeout", "4s", *row.probe_arguments, target]
+    command = [harness.PROGRAM, "probe", "--json", "-c", config, "--timeout", "4s",
+               *(site.fill(word) for word in row.probe_arguments), target]
     with world.inside(site.us):
         started = time.monotonic()
         try:

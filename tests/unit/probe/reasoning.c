@@ -24,6 +24,12 @@ struct seen {
 
 #define S(stage) FACT_STAGE_##stage
 #define K(kind) FACT_KIND_##kind
+#define SEEN(sign)                                                                                 \
+    {                                                                                              \
+        { SIGN_##sign, YES }                                                                       \
+    }
+#define REPLY(stage, reply, seen, cause, candidate)                                                \
+    { S(stage), K(REPLY), 0, 0, seen, CAUSE_##cause, CAUSE_##candidate, reply }
 
 static const struct {
     enum fact_stage stage;
@@ -32,6 +38,7 @@ static const struct {
     struct seen seen[SIGNS_MAX];
     enum cause cause;
     enum cause candidate; // that must stand first; NONE: not looked at
+    const char *reply;    // of REPLY, with its code
 } cases[] = {
     {S(CONNECT), K(SILENT), 0, 0, {{0}}, CAUSE_CONN_TIMEOUT, CAUSE_NONE},
     {S(CONNECT), K(SILENT), 0, 0, {{SIGN_CONTROLS_FAIL, YES}}, CAUSE_EGRESS_BLOCKED, CAUSE_NONE},
@@ -202,6 +209,18 @@ static const struct {
      {{SIGN_AUTHORITIES_DISAGREE, YES}},
      CAUSE_DNS_SPLIT_AUTH,
      CAUSE_NONE},
+    REPLY(RCPT, "554 5.7.1 blocked using bl.example.org", SEEN(LISTED), DNSBL, NONE),
+    REPLY(RCPT, "554 5.7.1 blocked using bl.example.org", SEEN(NOT_LISTED), DNSBL, NONE),
+    REPLY(GREETING, "554 no", SEEN(LISTED), GREETING_5XX, DNSBL),
+    REPLY(GREETING, "554 no", SEEN(NOT_LISTED), GREETING_5XX, NONE),
+    REPLY(RCPT, "450 4.7.1 cannot find your reverse hostname", SEEN(PTR_WRONG), PTR_MISSING, NONE),
+    REPLY(RCPT, "450 4.7.1 cannot find your reverse hostname", SEEN(PTR_RIGHT), PTR_MISSING,
+          RECEIVER_DNS),
+    REPLY(RCPT, "550 5.7.23 SPF check failed", SEEN(SPF_FAILS), SPF_FAIL, NONE),
+    REPLY(RCPT, "550 5.7.1 by policy", SEEN(SPF_FAILS), POLICY_REFUSED, SPF_FAIL),
+    REPLY(MAIL, "450 4.1.8 Domain not found", SEEN(SENDER_DOMAIN_FOUND), SENDER_DOMAIN,
+          RECEIVER_DNS),
+    REPLY(EHLO, "550 no", SEEN(HELO_NAME_BAD), EHLO_REFUSED, EHLO_NAME_REJECTED),
 };
 
 struct stage {
@@ -216,12 +235,20 @@ struct stage {
     struct arena arena;
 };
 
+static int code_of(const char *digits) {
+    return (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + digits[2] - '0';
+}
+
 static void set_stage(struct stage *stage, size_t i) {
     struct fact fact = fact_make(cases[i].stage, cases[i].kind);
     fact.sys_errno = cases[i].sys_errno;
     fact.detail = fact.kind == K(CERT) ? 0 : cases[i].detail;
     fact.x509_verify = fact.kind == K(CERT) ? cases[i].detail : 0;
     fact.limit_ms = cases[i].kind == FACT_KIND_SILENT ? 10000 : 0;
+    if (cases[i].reply) {
+        fact.text = view_skip(view_of(cases[i].reply), 4);
+        fact.reply_code = code_of(cases[i].reply);
+    }
     arena_init(&stage->arena, 1 << 20);
     stage->host.name = VIEW("mx.example.org");
     stage->way.host = &stage->host;
