@@ -122,9 +122,17 @@ enum dns_server_type {
     DNS_SERVER_AAAA,
     DNS_SERVER_NS,
     DNS_SERVER_SOA,
-    DNS_SERVER_MX
+    DNS_SERVER_MX,
+    DNS_SERVER_DS,
+    DNS_SERVER_DNSKEY
 };
-enum { DNS_SERVER_NAMES_MAX = 16 };
+enum { DNS_SERVER_NAMES_MAX = 16, DNS_SERVER_SIGNERS_MAX = 24 };
+
+// A DS record (RFC 4034 5.1); or, where keys were asked for, what it would be for one of them.
+struct dns_signer {
+    unsigned key_tag, algorithm, digest_type;
+    struct view digest;
+};
 
 struct dns_server_question {
     struct address server; // with port
@@ -132,6 +140,8 @@ struct dns_server_question {
     enum dns_server_type type;
     bool wants_recursion;   // RD: for resolvers
     bool checking_disabled; // CD (RFC 4035 3.2.2)
+    bool wants_dnssec;      // EDNS with DO: signatures and extended errors come with the answer
+    bool over_tcp;          // and not over UDP first
     io_time deadline;
 };
 struct dns_server_answer {
@@ -147,6 +157,10 @@ struct dns_server_answer {
     size_t n_names;
     struct address *addresses; // of the answer; of a referral: glue, in no order
     size_t n_addresses;
+    struct dns_signer *signers; // of DS; of DNSKEY three for each key, one a digest type
+    size_t n_signers;
+    // The time in which all signatures of the answer hold; zero: there is none.
+    int64_t signed_from_s, signed_until_s;
 };
 IO_WAITS void dns_ask_server(const struct dns_server_question *question, struct arena *arena,
                              struct dns_server_answer *answer);

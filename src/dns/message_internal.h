@@ -17,6 +17,7 @@ enum {
     DNS_TYPE_TXT = 16,
     DNS_TYPE_AAAA = 28,
     DNS_TYPE_OPT = 41,
+    DNS_TYPE_DS = 43,
     DNS_TYPE_RRSIG = 46,
     DNS_TYPE_DNSKEY = 48,
     DNS_TYPE_TLSA = 52

@@ -76,6 +76,17 @@ IO_WAITS struct io_result dns_direct_exchange(const struct dns_direct *question,
 IO_WAITS struct io_result dns_direct_ask(const struct dns_direct *question, struct arena *arena,
                                          struct dns_reply *reply);
 
+// --- server_answer.c --------------------------------------------------------------------------
+// False: the arena is full.
+bool dns_server_answer_init(struct dns_server_answer *answer, struct arena *arena);
+struct dns_server_read {
+    const struct dns_server_question *question;
+    struct view query, packet;
+};
+// What the packet says to the question; its fact is changed where it says something.
+void dns_server_answer_read(const struct dns_server_read *read, struct arena *arena,
+                            struct dns_server_answer *answer);
+
 // --- resolver.c -------------------------------------------------------------------------------
 struct resolver {
     struct dns_resolver seam;

@@ -70,6 +70,64 @@ static void a_zone(void **state) {
     nsd_stop(&nsd);
 }
 
+// --- What signs a zone ------------------------------------------------------------------------
+// Key and digest are those of RFC 6605 6.1; the signature is none, and its dates are read.
+static const char signed_text[] =
+    "$ORIGIN example.net.\n"
+    "$TTL 600\n"
+    "@ SOA ns hostmaster 1 3600 900 86400 120\n"
+    "@ NS ns\n"
+    "ns A 127.0.0.1\n"
+    "@ MX 10 ns\n"
+    "@ DNSKEY 257 3 13 GojIhhXUN/u4v54ZQqGSnyhWJwaubCvTmeexv7bR6edbkrSqQpF64cYbcB7wNcP+e+MAnLr+"
+    "Wi9xMWyQLc8NAA==\n"
+    "@ RRSIG DNSKEY 13 2 600 20300101000000 20200101000000 55648 example.net. qx6wLYqmh+l9oCKTN6qIc+"
+    "bw6ya+KJ8oMz0YP107epXAyGmt+3SNruPFKG7tZoLBLlUzGGus7ZwmwWep666VCw==\n"
+    "@ RRSIG MX 13 2 600 20300101000000 20200101000000 55648 example.net. qx6wLYqmh+l9oCKTN6qIc+"
+    "bw6ya+KJ8oMz0YP107epXAyGmt+3SNruPFKG7tZoLBLlUzGGus7ZwmwWep666VCw==\n"
+    "below NS ns\n"
+    "below DS 4711 13 2 B4C8C1FE2E7477127B27115656AD6256F424625BF5C1E2770CE6D6E37DF61D17\n";
+
+static void check_digest(const struct dns_signer *signer, unsigned key_tag) {
+    static const unsigned char digest[] = {0xb4, 0xc8, 0xc1, 0xfe, 0x2e, 0x74, 0x77, 0x12};
+    assert_int_equal(signer->key_tag, key_tag);
+    assert_int_equal(signer->algorithm, 13);
+    assert_int_equal(signer->digest_type, 2);
+    assert_int_equal(signer->digest.len, 32);
+    assert_memory_equal(signer->digest.ptr, digest, sizeof(digest));
+}
+
+static void signed_body(void *arg) {
+    struct arena arena;
+    arena_init(&arena, 4 << 20);
+    struct dns_server_answer answer = ask("example.net", DNS_SERVER_DNSKEY, &arena);
+    assert_int_equal(answer.n_signers, 3);
+    check_digest(&answer.signers[1], 55648);
+    answer = ask("below.example.net", DNS_SERVER_DS, &arena);
+    assert_int_equal(answer.n_signers, 1);
+    check_digest(&answer.signers[0], 4711);
+    struct dns_server_question question = {.server = nsd.address,
+                                           .name = VIEW("example.net"),
+                                           .type = DNS_SERVER_MX,
+                                           .wants_dnssec = true,
+                                           .over_tcp = true,
+                                           .deadline = io_after(3000)};
+    dns_ask_server(&question, &arena, &answer);
+    assert_int_equal(answer.n_records, 1);
+    assert_false(answer.was_truncated);
+    assert_int_equal(answer.signed_from_s, 1577836800);
+    assert_int_equal(answer.signed_until_s, 1893456000);
+    assert_int_equal(answer.fact.dns_ede, -1);
+    arena_finish(&arena);
+}
+
+static void a_signed_zone(void **state) {
+    if (!nsd_start(&nsd, "example.net", signed_text))
+        skip();
+    run_fiber(signed_body, NULL);
+    nsd_stop(&nsd);
+}
+
 // --- Servers that are no servers ----------------------------------------------------------------
 static size_t keep_silent(const char *name, unsigned type, unsigned char *reply, size_t len) {
     return 0;
@@ -126,6 +184,7 @@ static void bad_servers(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_zone), cmocka_unit_test(bad_servers)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_zone), cmocka_unit_test(a_signed_zone),
+                                       cmocka_unit_test(bad_servers)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
