@@ -205,12 +205,12 @@ int tls_pad_hello(SSL *ssl, unsigned type, unsigned context, const unsigned char
 
 // Each of these alone is understood by any server that is not twenty years old.
 static bool make_hello_small(SSL *ssl) {
+    char group[] = "P-256", signatures[] = "ECDSA+SHA256:RSA-PSS+SHA256:RSA+SHA256:RSA+SHA1";
     SSL_set_options(ssl, SSL_OP_NO_TICKET | SSL_OP_NO_ENCRYPT_THEN_MAC);
     return SSL_set_cipher_list(ssl, "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
                                     "AES128-SHA") == 1 &&
            SSL_set_ciphersuites(ssl, "TLS_AES_128_GCM_SHA256") == 1 &&
-           SSL_set1_groups_list(ssl, "P-256") == 1 &&
-           SSL_set1_sigalgs_list(ssl, "ECDSA+SHA256:RSA-PSS+SHA256:RSA+SHA256:RSA+SHA1") == 1;
+           SSL_set1_groups_list(ssl, group) == 1 && SSL_set1_sigalgs_list(ssl, signatures) == 1;
 }
 
 static bool set_experiment(SSL *ssl, const struct tls_policy *policy) {
