@@ -248,6 +248,22 @@ struct fact talk_read_dot(struct talk *talk) {
     return talk_await(talk, FACT_STAGE_DOT, TALK_WANT_2XX, talk->timeouts.dot_ms);
 }
 
+// RFC 3030 2. The size is that of the octets behind the line; nothing is stuffed.
+void talk_send_bdat(struct talk *talk, struct view message) {
+    ASSERT(message.len > 0);
+    talk_queue_text(talk, "BDAT %zu LAST", message.len);
+    talk_queue_end_line(talk);
+    talk->body_begin = talk->queued_total;
+    talk_queue_run(talk, message);
+    talk->body_bytes = talk->queued_total - talk->body_begin;
+    talk->dot_end = talk->queued_total;
+    talk->body_is_undeclared = talk->mail_is_undeclared;
+}
+
+struct fact talk_overhear(struct talk *talk, enum fact_stage stage, int64_t limit_ms) {
+    return talk_await(talk, stage, TALK_WANT_2XX, limit_ms);
+}
+
 struct fact talk_flush(struct talk *talk, enum fact_stage stage) {
     return talk_write_queue(talk, stage, talk->timeouts.body_ms);
 }

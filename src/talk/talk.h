@@ -87,6 +87,15 @@ void talk_send_dot(struct talk *talk);
 IO_WAITS struct fact talk_read_dot(struct talk *talk);
 // Everything buffered goes out now.
 IO_WAITS struct fact talk_flush(struct talk *talk, enum fact_stage stage);
+// Instead of DATA, body and dot, where CHUNKING is offered (RFC 3030 2): the whole message as one
+// chunk, as it is. Its reply is that of talk_read_dot.
+void talk_send_bdat(struct talk *talk, struct view message);
+// Writes what is buffered and waits until the peer's system has acknowledged all of it. OK as well
+// where the kernel does not tell (the simulator). A peer that ends meanwhile is heard first.
+IO_WAITS struct fact talk_drain(struct talk *talk, enum fact_stage stage, int64_t limit_ms);
+// What the peer says although nothing was asked: a reply, or how it ended. SILENT: it said nothing,
+// which is as it should be; the conversation is over all the same.
+IO_WAITS struct fact talk_overhear(struct talk *talk, enum fact_stage stage, int64_t limit_ms);
 
 // What is known of the session.
 const struct smtp_extensions *talk_extensions(const struct talk *talk);

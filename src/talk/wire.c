@@ -365,3 +365,43 @@ struct fact talk_await(struct talk *talk, enum fact_stage stage, enum talk_want 
         talk_end(talk, talk->end);
     return fact;
 }
+
+// --- What has arrived -------------------------------------------------------------------------
+// A peer that has ended the connection may have said why.
+IO_WAITS static struct fact hear_end(struct talk *talk, struct talk_step *step) {
+    struct io_result broke = {IO_OK, 0, -1, -1, 0};
+    smtp_reply_clear(&talk->reply);
+    enum smtp_reply_state state = read_lines(talk, step, io_now(), &broke);
+    if (state == SMTP_REPLY_DONE)
+        return fact_of_reply(talk, step);
+    if (state == SMTP_REPLY_GARBLED)
+        return fact_of_garbage(talk, step);
+    if (broke.status == IO_TIMEOUT) // it timed out or was reset, and the call does not say so
+        broke.status = IO_EOF;
+    struct fact fact = fact_of_failure(talk, step, broke);
+    talk_finish_fact(talk, step, &fact);
+    return talk_end(talk, fact);
+}
+
+struct fact talk_drain(struct talk *talk, enum fact_stage stage, int64_t limit_ms) {
+    enum { LOOK_MS = 5 };
+    struct talk_step step;
+    struct io_tcp_info info;
+    struct fact fact = talk_write_queue(talk, stage, limit_ms);
+    if (!fact_is_ok(&fact))
+        return fact;
+    talk_begin_step(talk, &step, stage, limit_ms);
+    io_time deadline = talk_step_deadline(talk, &step);
+    while (io_stream_tcp_info(tls_stream_below(talk->stream), &info) &&
+           (info.bytes_unacked > 0 || info.is_ended)) {
+        if (info.is_ended)
+            return hear_end(talk, &step);
+        struct io_result wait = io_sleep(int64_min(io_after(LOOK_MS), deadline));
+        if (wait.status != IO_CANCELED && io_now() < deadline)
+            continue;
+        fact = fact_of_failure(talk, &step, wait);
+        talk_finish_fact(talk, &step, &fact);
+        return talk_end(talk, fact);
+    }
+    return fact_make(stage, FACT_KIND_OK);
+}

@@ -244,6 +244,77 @@ static void a_deadline_bounds_every_step(void *arg) {
     peer_finish(&peer);
 }
 
+// RFC 3030 2: one chunk, not stuffed, whose reply is the message's.
+static void a_chunk_has_one_reply(void *arg) {
+    struct peer peer;
+    struct address where = peer_start(&peer, "S: 220 mx ESMTP\n"
+                                             "C: EHLO relay.example\n"
+                                             "S: 250-mx\nS: 250 CHUNKING\n"
+                                             "C: BDAT 15 LAST\n"
+                                             "C: .dotted\nC: line\n"
+                                             "S: 250 taken\n"
+                                             "C: QUIT\nS: 221 bye\n");
+    struct talk *talk = talk_for_test();
+    assert_kind(talk_connect(talk, &where), OK);
+    assert_kind(talk_greeting(talk), OK);
+    assert_kind(talk_ehlo(talk), OK);
+    assert_true(talk_extensions(talk)->chunking);
+    talk_send_bdat(talk, VIEW(".dotted\r\nline\r\n"));
+    struct fact fact = talk_read_dot(talk);
+    assert_kind(fact, OK);
+    assert_int_equal(fact.reply_code, 250);
+    assert_kind(talk_quit(talk), OK);
+    talk_destroy(talk);
+    peer_finish(&peer);
+}
+
+static struct talk *talk_at_body(const struct address *where) {
+    struct talk *talk = talk_for_test();
+    assert_kind(talk_connect(talk, where), OK);
+    assert_kind(talk_greeting(talk), OK);
+    talk_send_data(talk);
+    assert_kind(talk_read_data(talk), OK);
+    return talk;
+}
+
+// All has arrived at the peer's system; what it says unasked is overheard.
+static void what_is_said_unasked_is_overheard(void *arg) {
+    struct peer peer;
+    struct address where = peer_start(&peer, "S: 220 mx ESMTP\n"
+                                             "C: DATA\nS: 354 go on\n"
+                                             "C: half a message\n"
+                                             "S: 552 5.3.4 enough\n"
+                                             "C: (closed)\n");
+    struct talk *talk = talk_at_body(&where);
+    assert_kind(talk_send_body(talk, VIEW("half a message\r\n")), OK);
+    assert_kind(talk_drain(talk, FACT_STAGE_BODY, 1000), OK);
+    struct fact fact = talk_overhear(talk, FACT_STAGE_BODY, 1000);
+    assert_kind(fact, REPLY);
+    assert_int_equal(fact.reply_code, 552);
+    talk_destroy(talk);
+    peer_finish(&peer);
+}
+
+// A peer that ends while it should read has lost the body, however much is on its way.
+static void an_end_is_seen_while_it_drains(void *arg) {
+    static char much[4 << 20];
+    struct peer peer;
+    struct address where = peer_start(&peer, "S: 220 mx ESMTP\n"
+                                             "C: DATA\nS: 354 go on\n"
+                                             "C: a line\n"
+                                             "S: (reset)\n");
+    struct talk *talk = talk_at_body(&where);
+    memset(much, 'x', sizeof(much));
+    assert_kind(talk_send_body(talk, VIEW("a line\r\n")), OK);
+    assert_kind(talk_flush(talk, FACT_STAGE_BODY), OK);
+    talk_send_body(talk, view_from(much, sizeof(much)));
+    struct fact fact = talk_drain(talk, FACT_STAGE_BODY, 1000);
+    assert_kind(fact, ERRNO);
+    assert_int_equal(fact.stage, FACT_STAGE_BODY);
+    talk_destroy(talk);
+    peer_finish(&peer);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         ON_BOTH(a_session_goes_well),
@@ -253,6 +324,9 @@ int main(void) {
         ON_BOTH(a_bare_lf_ends_a_reply_line_too),
         ON_BOTH(who_is_not_there_is_told),
         ON_BOTH(a_deadline_bounds_every_step),
+        ON_BOTH(a_chunk_has_one_reply),
+        ON_BOTH(what_is_said_unasked_is_overheard),
+        ON_BOTH(an_end_is_seen_while_it_drains),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
