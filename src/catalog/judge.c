@@ -27,10 +27,13 @@ static const struct loss_row {
 };
 
 // The final dot is written together with what stands before it: where the peer's system has not
-// acknowledged all of that, it was lost within the message.
+// acknowledged all of that, it was lost within the message. A reset tells nothing: it overtakes
+// acknowledgements.
 bool fact_is_lost_in_body(const struct fact *fact) {
     bool is_unacked = (fact->flags & FACT_FLAG_TCP_KNOWN) && fact->tcp_unacked_bytes > 0;
-    return fact->stage == FACT_STAGE_BODY || (fact->stage == FACT_STAGE_DOT && is_unacked);
+    bool is_told = fact->kind == FACT_KIND_SILENT || fact->kind == FACT_KIND_CLOSED;
+    return fact->stage == FACT_STAGE_BODY ||
+           (fact->stage == FACT_STAGE_DOT && is_unacked && is_told);
 }
 
 static struct loss_row loss_at(const struct fact *fact) {

@@ -126,14 +126,25 @@ static struct view describe_title(const struct fact *fact) {
     return cause_info(cause_of(fact))->title;
 }
 
+// What was lost within the message is told so, with what had arrived of it.
+static struct fact seen_at_body(const struct fact *fact) {
+    struct fact seen = *fact;
+    if (fact->stage == FACT_STAGE_DOT && fact_is_lost_in_body(fact)) {
+        seen.stage = FACT_STAGE_BODY;
+        seen.bytes_sent = int64_max(0, fact->bytes_sent - fact->tcp_unacked_bytes);
+    }
+    return seen;
+}
+
 struct view fact_describe(const struct fact *fact, struct arena *arena) {
     struct view words;
+    struct fact seen = seen_at_body(fact);
     switch (fact->kind) {
     case FACT_KIND_NONE: return VIEW("nothing happened yet");
     case FACT_KIND_OK: return fact->reply_code ? reply_line(fact, arena) : VIEW("done");
-    case FACT_KIND_ERRNO: return describe_errno(fact, arena);
-    case FACT_KIND_CLOSED: return describe_closed(fact, arena);
-    case FACT_KIND_SILENT: return describe_silence(fact, arena);
+    case FACT_KIND_ERRNO: return describe_errno(&seen, arena);
+    case FACT_KIND_CLOSED: return describe_closed(&seen, arena);
+    case FACT_KIND_SILENT: return describe_silence(&seen, arena);
     case FACT_KIND_REPLY: return reply_line(fact, arena);
     case FACT_KIND_GARBLED:
         words = printable(fact->text, arena);

@@ -189,7 +189,7 @@ void verdict_add_advice(const struct cast *cast, struct arena *arena, struct ver
 
 static void set_places(const struct fact *fact, const struct attempt *attempt,
                        struct verdict *verdict) {
-    verdict->stage = fact->stage;
+    verdict->stage = fact_is_lost_in_body(fact) ? FACT_STAGE_BODY : fact->stage;
     verdict->at_ms = fact->at_ms;
     verdict->elapsed_ms = fact->elapsed_ms;
     verdict->bytes_sent = fact->bytes_sent;

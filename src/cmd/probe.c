@@ -140,6 +140,7 @@ static int run_probe(struct probe_run *run, int n, char **targets) {
     config_unref(run->call.options.config);
     probe_list_finish(&run->list);
     arena_finish(&run->arena);
+    buffer_finish(&run->message);
     return status;
 }
 

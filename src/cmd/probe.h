@@ -5,6 +5,7 @@
 //   probe_arguments.c the options
 //   probe_many.c      many targets at the same time
 //   probe_baseline.c  what another day showed
+//   probe_message.c   the operator's own message
 #ifndef CMD_PROBE_H
 #define CMD_PROBE_H
 
@@ -59,7 +60,7 @@ IO_WAITS void probe_many_run(struct probe_call *call, const struct probe_list *l
 // The options as they were given.
 struct probe_arguments {
     const char *config, *from, *helo, *sender, *port, *tls, *ca, *resolver, *timeout, *controls,
-        *rcpt, *mail_to, *file, *concurrency, *baseline, *block_lists;
+        *rcpt, *mail_to, *message, *file, *concurrency, *baseline, *block_lists;
     bool is_json, is_deep, wants_help;
 };
 
@@ -75,12 +76,16 @@ struct probe_run {
     struct probe_totals totals;
     struct address own[DAEMON_OWN_MAX]; // our listeners
     struct arena arena;
-    struct error error; // why nothing was probed
+    struct buffer message; // of --message
+    struct error error;    // why nothing was probed
     bool is_done;
 };
 
 // Turns the words into the call; false: `error` says which one is wrong.
 bool probe_arguments_use(struct probe_run *run);
+
+// The message of --message into `out`: every line ends with CRLF (RFC 5321 2.3.8).
+bool probe_message_read(const char *path, struct buffer *out, struct error *error);
 
 // The file, or an empty baseline where there is none yet. NULL: it cannot be read.
 json_t *probe_baseline_load(const char *path, struct error *error);

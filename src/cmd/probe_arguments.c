@@ -23,8 +23,10 @@ static const char help[] =
     "      --helo NAME      the name in EHLO\n"
     "      --sender ADDR    the sender in MAIL; with -c the postmaster's, else the empty one\n"
     "      --rcpt ADDR      a recipient to name to a host, domain or connector\n"
-    "      --mail-to ADDR   delivers a small test message there, a second one where the first is\n"
-    "                       not taken as a whole. The target may be left out\n"
+    "      --mail-to ADDR   delivers a small test message there; where it is not taken as a "
+    "whole,\n"
+    "                       up to five more that find out why. The target may be left out\n"
+    "      --message FILE   with --mail-to: sends this message instead, as it is\n"
     "      --port N         instead of the connector's, for MX and hosts without a port\n"
     "      --tls DEMAND     none, opportunistic, required, ca or domain\n"
     "      --ca FILE        certificates to trust instead of the system's\n"
@@ -56,6 +58,7 @@ int probe_arguments_parse(struct probe_arguments *arguments, int argc, char **ar
                                          {"sender", 0, &arguments->sender, NULL},
                                          {"rcpt", 0, &arguments->rcpt, NULL},
                                          {"mail-to", 0, &arguments->mail_to, NULL},
+                                         {"message", 0, &arguments->message, NULL},
                                          {"port", 0, &arguments->port, NULL},
                                          {"tls", 0, &arguments->tls, NULL},
                                          {"ca", 0, &arguments->ca, NULL},
@@ -256,6 +259,11 @@ static bool read_list(struct probe_run *run) {
         return error_set(&run->error, "--rcpt and --mail-to exclude each other");
     run->call.rcpt = view_of(arguments->mail_to ? arguments->mail_to : arguments->rcpt);
     run->call.options.sends_mail = arguments->mail_to;
+    if (arguments->message && !arguments->mail_to)
+        return error_set(&run->error, "--message goes with --mail-to, which says to whom");
+    if (arguments->message && !probe_message_read(arguments->message, &run->message, &run->error))
+        return false;
+    run->call.options.message = buffer_view(&run->message);
     if (arguments->mail_to && run->list.n == 0 && !arguments->file)
         probe_list_add(&run->list, arguments->mail_to);
     if (arguments->concurrency && (!view_to_u64(view_of(arguments->concurrency), &concurrency) ||

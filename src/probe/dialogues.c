@@ -7,13 +7,16 @@
 
 enum { ANSWER_MS = 10 * 1000 };
 
-static bool goes_further(const struct probe *probe, const struct fact *fact) {
-    return fact_is_ok(fact) || fact->stage > probe->result->attempt.fact.stage;
+static enum fact_stage reached(const struct fact *fact) {
+    return fact_is_lost_in_body(fact) ? FACT_STAGE_BODY : fact->stage;
 }
 
-// The session once more; true when it came further than the first.
-IO_WAITS static bool repeat(struct probe *probe, const char *name, struct probe_variant variant,
-                            struct fact *fact) {
+static bool goes_further(const struct probe *probe, const struct fact *fact) {
+    return fact_is_ok(fact) || reached(fact) > reached(&probe->result->attempt.fact);
+}
+
+bool probe_repeat(struct probe *probe, const char *name, struct probe_variant variant,
+                  struct fact *fact) {
     struct probe_way way = {.host = probe->session->way->host,
                             .address = probe->session->way->address,
                             .source = probe->session->way->source};
@@ -37,7 +40,7 @@ IO_WAITS static bool repeat(struct probe *probe, const char *name, struct probe_
 
 void probe_try_again(struct probe *probe) {
     struct fact fact;
-    bool is_further = repeat(probe, "again", (struct probe_variant){.is_quiet = true}, &fact);
+    bool is_further = probe_repeat(probe, "again", (struct probe_variant){.is_quiet = true}, &fact);
     probe_sign_set(probe, SIGN_AGAIN_WELL, is_further, "%s",
                    is_further ? "the same session a moment later went further: it comes and goes"
                               : "the same session a moment later ended in the same way");
@@ -50,7 +53,7 @@ void probe_try_small_segments(struct probe *probe) {
     // A message that stalls on the way has not arrived as a whole: it may go out once more.
     bool sends_mail = probe->result->attempt.fact.stage >= FACT_STAGE_DATA;
     struct probe_variant variant = {.mss_clamp = MSS_SMALL, .sends_mail = sends_mail};
-    bool is_further = repeat(probe, "mss-536", variant, &fact);
+    bool is_further = probe_repeat(probe, "mss-536", variant, &fact);
     probe_sign_set(probe, SIGN_SMALL_SEGMENTS_WELL, is_further,
                    "with TCP segments of at most %d bytes the session goes further", MSS_SMALL);
     probe_sign_set(probe, SIGN_SMALL_SEGMENTS_FAIL, !is_further,
@@ -60,13 +63,14 @@ void probe_try_small_segments(struct probe *probe) {
 void probe_try_lock_step(struct probe *probe) {
     struct fact fact;
     bool is_further =
-        repeat(probe, "lock-step", (struct probe_variant){.in_lock_step = true}, &fact);
+        probe_repeat(probe, "lock-step", (struct probe_variant){.in_lock_step = true}, &fact);
     probe_sign_set(probe, SIGN_LOCK_STEP_WELL, is_further, "%s",
                    is_further ? "the same commands one after the other go further"
                               : "the same commands one after the other end in the same way");
 }
 
 // --- Names ------------------------------------------------------------------------------------
+// A connection that was greeted; false: it ended, as `fact` says.
 bool probe_open_greeted(struct probe *probe, struct talk **talk, struct fact *fact) {
     struct probe_variant variant = {.limit_ms = probe_limit_ms(probe, ANSWER_MS)};
     *talk = probe_talk_create(probe, probe->session->way, &variant);

@@ -63,8 +63,9 @@ static bool verbs_decide(const struct probe *probe) {
 
 static bool size_decides(const struct probe *probe) {
     const struct fact *fact = fault(probe);
-    return probe->session && fact->stage >= FACT_STAGE_EHLO && fact->stage <= FACT_STAGE_BODY &&
-           was_lost(fact) && fact->kind != FACT_KIND_CLOSED;
+    bool is_before_dot = fact->stage <= FACT_STAGE_BODY || fact_is_lost_in_body(fact);
+    return probe->session && fact->stage >= FACT_STAGE_EHLO && is_before_dot && was_lost(fact) &&
+           fact->kind != FACT_KIND_CLOSED;
 }
 
 static bool versions_decide(const struct probe *probe) {
@@ -133,14 +134,14 @@ void probe_experiment(struct probe *probe) {
         bool (*is_due)(const struct probe *probe);
         IO_WAITS void (*run)(struct probe *probe);
     } experiments[] = {
-        {dns_decides, probe_try_authorities},      {nobody_answers, probe_try_controls},
-        {nobody_answers, probe_try_ports},         {has_other_source, probe_try_sources},
-        {may_pass_again, probe_try_again},         {verbs_decide, probe_try_verbs},
-        {size_decides, probe_try_small_segments},  {versions_decide, probe_try_tls_versions},
-        {pipelining_decides, probe_try_lock_step}, {helo_decides, probe_try_helo},
-        {ciphers_decide, probe_try_ciphers},       {hello_decides, probe_try_hello},
-        {issuer_decides, probe_try_issuer},
-        {identity_decides, probe_try_identity}};
+        {dns_decides, probe_try_authorities},       {nobody_answers, probe_try_controls},
+        {nobody_answers, probe_try_ports},          {has_other_source, probe_try_sources},
+        {may_pass_again, probe_try_again},          {verbs_decide, probe_try_verbs},
+        {size_decides, probe_try_small_segments},   {versions_decide, probe_try_tls_versions},
+        {pipelining_decides, probe_try_lock_step},  {helo_decides, probe_try_helo},
+        {ciphers_decide, probe_try_ciphers},        {hello_decides, probe_try_hello},
+        {issuer_decides, probe_try_issuer},         {identity_decides, probe_try_identity},
+        {probe_messages_decide, probe_try_messages}};
     probe->is_deciding = true;
     for (size_t i = 0; i < ARRAY_LEN(experiments); i++)
         if (!io_is_canceled() && io_now() < probe->deadline && experiments[i].is_due(probe))

@@ -54,9 +54,10 @@ struct probe_options {
     uint16_t port;                             // zero: as configured
     bool has_tls;                              // `tls_demand` instead of the connector's
     enum config_tls tls_demand;
-    int64_t timeout_ms; // for each answer; the whole run takes at most three times that
-    bool sends_mail;    // to the target's recipient: a small test message, delivered for real
-    bool is_deep;       // every experiment of the second tier, also where nothing is wrong
+    int64_t timeout_ms;  // for each answer; the whole run takes at most three times that
+    bool sends_mail;     // to the target's recipient: a small test message, delivered for real
+    struct view message; // instead of the test message; lines end with CRLF. Empty: none
+    bool is_deep;        // every experiment of the second tier, also where nothing is wrong
     // Hosts that take mail, called (and no more) when ours does not answer: theirs or ours?
     struct config_smart_host controls[PROBE_CONTROLS_MAX];
     size_t n_controls;
@@ -110,6 +111,7 @@ struct probe_result {
     size_t n_changes;
     struct view since;      // RFC 3339
     struct view message_id; // of the test message; empty: none was sent
+    unsigned n_messages;    // that were delivered, or may have been
 };
 
 // What `result` points to lives in `arena` and until probe_result_finish.

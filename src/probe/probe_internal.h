@@ -10,6 +10,7 @@
 //   ours.c       this machine; names.c what others find when they look us up
 //   steps.c      the record of what was done
 //   reasoning.c  from evidence to the verdict; rules.inc and signs.inc are its tables
+//   message.c    experiments about messages, letter.c what is in them
 //   show.c       the road, the verdict and the letter; JSON
 #ifndef PROBE_PROBE_INTERNAL_H
 #define PROBE_PROBE_INTERNAL_H
@@ -58,7 +59,10 @@ struct probe_variant {
     bool is_quiet;   // no steps are recorded, and no message is sent
     bool sends_mail; // nevertheless: the first one was not sent as a whole
     bool in_lock_step;
-    bool in_clear; // as after a failed handshake, where the demand allows it
+    bool in_clear;                // as after a failed handshake, where the demand allows it
+    const struct buffer *message; // instead of the test message; NULL: that one
+    bool by_bdat;                 // RFC 3030 instead of DATA
+    bool has_dot_alone;           // the final dot waits until the rest has arrived
     int mss_clamp;
     int tls_version; // this one alone
     const char *helo;
@@ -144,6 +148,10 @@ IO_WAITS void probe_try_ports(struct probe *probe);
 IO_WAITS void probe_try_sources(struct probe *probe);
 
 // --- dialogues.c: experiments about sessions --------------------------------------------------
+// The session once more, with the variant, as a step of that name; true when it came further than
+// the first. `fact` says how it ended.
+IO_WAITS bool probe_repeat(struct probe *probe, const char *name, struct probe_variant variant,
+                           struct fact *fact);
 IO_WAITS void probe_try_again(struct probe *probe);
 IO_WAITS void probe_try_verbs(struct probe *probe);
 IO_WAITS void probe_try_small_segments(struct probe *probe);
@@ -173,9 +181,17 @@ IO_WAITS void probe_try_block_lists(struct probe *probe, const struct address *s
 // --- authority.c --------------------------------------------------------------------------------
 IO_WAITS void probe_try_authorities(struct probe *probe);
 
+// --- message.c: experiments about messages, with --mail-to alone -------------------------------
+bool probe_messages_decide(const struct probe *probe);
+IO_WAITS void probe_try_messages(struct probe *probe);
+
 // --- letter.c -----------------------------------------------------------------------------------
-// The test message of --mail-to, made once.
+// The test message of --mail-to, or the operator's own, made once.
 const struct buffer *probe_message(struct probe *probe);
+// Another one, about what is tried, as long as `body_bytes` of words that mean nothing (zero: one
+// line). To be finished by the caller.
+void probe_write_message(struct probe *probe, const char *subject, size_t body_bytes,
+                         struct buffer *out);
 
 // --- facts.c ------------------------------------------------------------------------------------
 void probe_collect_facts(struct probe *probe);

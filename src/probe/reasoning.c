@@ -375,10 +375,23 @@ static void read_times(struct probe *probe) {
         (long long)greeting_ms, (long long)most_ms);
 }
 
+// Whether a message that nobody answered has arrived at the other system.
+static void read_arrival(struct probe *probe) {
+    const struct fact *fact = &probe->result->attempt.fact;
+    bool was_sent = fact->stage == FACT_STAGE_BODY || fact->stage == FACT_STAGE_DOT;
+    if (!was_sent || !(fact->flags & FACT_FLAG_TCP_KNOWN) || fact->kind != FACT_KIND_SILENT)
+        return;
+    bool is_whole = fact->stage == FACT_STAGE_DOT && fact->tcp_unacked_bytes == 0;
+    probe_sign_set(probe, SIGN_ALL_ACKED, is_whole, "%s", probe_sign_words(SIGN_ALL_ACKED));
+    probe_sign_set(probe, SIGN_PART_UNACKED, fact->tcp_unacked_bytes > 0, "%s",
+                   probe_sign_words(SIGN_PART_UNACKED));
+}
+
 static void read_signs(struct probe *probe) {
     const struct probe_session *session = probe->session;
     if (!session)
         return;
+    read_arrival(probe);
     read_banner(probe);
     read_times(probe);
     read_chain(probe);
@@ -411,6 +424,8 @@ static void warn_of_signs(struct probe *probe) {
                 {SIGN_CERT_WEAK, CAUSE_CERT_WEAK},
                 {SIGN_CERT_OF_DEVICE, CAUSE_INSPECTING_FIREWALL},
                 {SIGN_ISSUER_COMPLETES, CAUSE_CERT_NO_INTERMEDIATE},
+                {SIGN_BDAT_BREAKS, CAUSE_BDAT_BREAK},
+                {SIGN_BDAT_REFUSED, CAUSE_CHUNKING_MISMATCH},
                 {SIGN_EVERY_REPLY_LATE, CAUSE_TARPIT},
                 {SIGN_GREETING_LATE, CAUSE_TARPIT},
                 {SIGN_PTR_WRONG, CAUSE_PTR_MISSING},

@@ -153,6 +153,12 @@ IO_WAITS static bool log_in(struct probe *probe, struct probe_session *session) 
     return went_well(probe, session, "auth", &fact);
 }
 
+// What a repeated message is; the first one's, unless the variant has its own.
+static struct view message_of(struct probe *probe, const struct probe_session *session) {
+    const struct buffer *own = session->variant.message;
+    return buffer_view(own ? own : probe_message(probe));
+}
+
 static bool is_sender_of_mail(const struct probe *probe, const struct probe_session *session) {
     return probe->options->sends_mail &&
            (!session->variant.is_quiet || session->variant.sends_mail);
@@ -164,18 +170,47 @@ IO_WAITS static void reset(struct probe *probe, struct probe_session *session) {
     add(probe, session, "rset", &fact)->is_beside = true;
 }
 
+static bool has_8bit(struct view text) {
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.ptr[i] >= 0x80)
+            return true;
+    return false;
+}
+
+// Parameters only where the message needs them; what it needs and the server lacks ends it before
+// it begins, as in deliver/ (RFC 1870 6.1, RFC 6531 3.1).
+static struct fact describe_mail(struct probe *probe, const struct probe_session *session,
+                                 struct talk_mail *mail) {
+    const struct smtp_extensions *can = talk_extensions(session->talk);
+    struct fact fact = fact_make(FACT_STAGE_MAIL, FACT_KIND_OK);
+    mail->smtputf8 = has_8bit(probe->options->sender) || has_8bit(probe->target->recipient);
+    if (is_sender_of_mail(probe, session)) {
+        mail->size = message_of(probe, session).len;
+        mail->has_8bit = has_8bit(message_of(probe, session));
+    }
+    fact.at_ms = io_wall_ms();
+    if (can->size_max && mail->size > can->size_max)
+        fact.detail = FACT_DEMAND_SIZE;
+    else if (mail->smtputf8 && !can->smtputf8)
+        fact.detail = FACT_DEMAND_SMTPUTF8;
+    if (fact.detail)
+        fact.kind = FACT_KIND_DEMAND;
+    return fact;
+}
+
 // In one group where PIPELINING is offered, as the relay does it (RFC 2920).
 IO_WAITS static bool name_recipient(struct probe *probe, struct probe_session *session) {
     struct talk *talk = session->talk;
     struct talk_mail mail = {.sender = probe->options->sender};
     struct talk_rcpt rcpt = {.address = probe->target->recipient};
     bool in_group = talk_extensions(talk)->pipelining && !session->variant.in_lock_step;
-    if (is_sender_of_mail(probe, session))
-        mail.size = probe_message(probe)->len;
+    struct fact fact = describe_mail(probe, session, &mail);
+    if (!fact_is_ok(&fact))
+        return went_well(probe, session, "mail", &fact);
     talk_send_mail(talk, &mail);
     if (in_group)
         talk_send_rcpt(talk, &rcpt);
-    struct fact fact = talk_read_mail(talk);
+    fact = talk_read_mail(talk);
     bool is_accepted = went_well(probe, session, "mail", &fact);
     if (!is_accepted && (!in_group || !talk_is_open(talk)))
         return false;
@@ -188,21 +223,48 @@ IO_WAITS static bool name_recipient(struct probe *probe, struct probe_session *s
     return is_accepted;
 }
 
+IO_WAITS static struct fact send_dot(struct probe *probe, struct probe_session *session) {
+    enum { PAUSE_MS = 1000 };
+    struct talk *talk = session->talk;
+    if (session->variant.has_dot_alone) {
+        struct fact fact =
+            talk_drain(talk, FACT_STAGE_BODY,
+                       int64_min(probe_limit_ms(probe, INT64_MAX), session->variant.limit_ms));
+        if (!fact_is_ok(&fact))
+            return fact;
+        io_sleep(io_after(PAUSE_MS));
+    }
+    talk_send_dot(talk);
+    return talk_read_dot(talk);
+}
+
+IO_WAITS static struct fact send_chunk(struct probe *probe, struct probe_session *session) {
+    talk_send_bdat(session->talk, message_of(probe, session));
+    return talk_read_dot(session->talk);
+}
+
+// Of a message whose end was sent only a refusal says that it was not delivered.
+static void count_message(struct probe *probe, const struct fact *fact) {
+    bool is_sent = fact_is_ok(fact) || (fact->flags & FACT_FLAG_DOT_SENT);
+    probe->result->n_messages += is_sent && fact->kind != FACT_KIND_REPLY;
+}
+
 // RFC 5321 4.1.1.4: from here on the message may be delivered, and RSET comes too late.
 IO_WAITS static bool send_message(struct probe *probe, struct probe_session *session) {
     struct talk *talk = session->talk;
-    const struct buffer *message = probe_message(probe);
-    talk_send_data(talk);
-    struct fact fact = talk_read_data(talk);
-    if (!went_well(probe, session, "data", &fact))
-        return false;
-    fact = talk_send_body(talk, buffer_view(message));
-    if (fact_is_ok(&fact))
-        fact = talk_flush(talk, FACT_STAGE_BODY);
-    if (!fact_is_ok(&fact))
-        return went_well(probe, session, "body", &fact);
-    talk_send_dot(talk);
-    fact = talk_read_dot(talk);
+    struct fact fact;
+    if (session->variant.by_bdat) {
+        fact = send_chunk(probe, session);
+    } else {
+        talk_send_data(talk);
+        fact = talk_read_data(talk);
+        if (!went_well(probe, session, "data", &fact))
+            return false;
+        fact = talk_send_body(talk, message_of(probe, session));
+        if (fact_is_ok(&fact))
+            fact = send_dot(probe, session);
+    }
+    count_message(probe, &fact);
     return went_well(probe, session, fact.stage == FACT_STAGE_BODY ? "body" : "dot", &fact);
 }
 

@@ -70,6 +70,7 @@ void probe_write_json(const struct probe_result *result, struct json_writer *jso
     json_array_end(json);
     put_changes(json, result);
     json_put_string(json, "message_id", result->message_id);
+    json_put_int(json, "messages", result->n_messages);
     put_letter(json, &result->verdict);
     json_object_end(json);
 }
@@ -213,6 +214,10 @@ void probe_write_text(const struct probe_result *result, const struct probe_pain
     put_rest_of_road(result, paint, out);
     buffer_printf(out, "    %u round trips, %lld ms\n\n", result->n_round_trips,
                   (long long)result->elapsed_ms);
+    if (result->n_messages > 1)
+        buffer_printf(out, "%s%u messages%s were delivered to %.*s, or may have been\n\n",
+                      paint->bold, result->n_messages, paint->plain,
+                      VIEW_ARG(result->target->recipient));
     put_changes_text(result, paint, out);
     if (probe_found_fault(result))
         put_fault(result, paint, out);

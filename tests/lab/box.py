@@ -8,6 +8,8 @@ offset    resets after so many bytes of a message
 hello     resets when the first message of a TLS handshake is longer than `limit`
 tls-1.3   resets when the first message of a TLS handshake offers TLS 1.3
 one-way   passes what the server says, and after so many bytes nothing that the client says
+data      resets a message that is sent by DATA
+pix       loses a final dot that shares its packet with something else
 """
 import contextlib
 import re
@@ -58,7 +60,7 @@ class Passage:
             self.server = socket.create_connection(self.box.inside, 5)
             self.server.settimeout(None)
             threading.Thread(target=self._back, daemon=True).start()
-            self._forth()
+            (self._forth_by_packets if self.box.kind == "pix" else self._forth)()
         self.client.close()
 
     def _reset(self):
@@ -100,6 +102,16 @@ class Passage:
             self.server.sendall(piece)
         return self.server.shutdown(socket.SHUT_WR)
 
+    def _forth_by_packets(self):
+        while True:
+            packet = self.client.recv(65536)
+            if not packet:
+                self.server.shutdown(socket.SHUT_WR)
+                return
+            if packet.endswith(b"\r\n.\r\n"):
+                packet = packet[:-3]
+            self.server.sendall(packet)
+
     def _command(self, line):
         verb = line.split()[0].upper() if line.split() else b""
         if self.box.kind == "asa" and verb not in ASA_VERBS:
@@ -109,11 +121,12 @@ class Passage:
     def _body(self, line):
         self.n_body += len(line)
         if self.box.kind == "content" and self.box.word in line:
-            self.client.sendall(self.box.reply)
-            time.sleep(0.1)
+            if self.box.reply:
+                self.client.sendall(self.box.reply)
+                time.sleep(0.1)
             self._reset()
             return False
-        if self.box.kind == "offset" and self.n_body > self.box.offset:
+        if self.box.kind == "data" or self.box.kind == "offset" and self.n_body > self.box.offset:
             self._reset()
             return False
         if self.box.kind == "one-way" and self.n_body > self.box.offset:

@@ -85,11 +85,18 @@ def box(site, kind, port=25, **arguments):
     site.lab.internet.rule("rewrite", f"ip daddr {site.address} tcp dport {port} dnat ip to {site.router}:{door}")
 
 
-def small_link(site, mtu=900):
-    """The last hop takes small packets only, and the word about it does not come back."""
-    world.run("ip", "link", "set", site.them, "mtu", str(mtu))
+def small_link(site, mtu=900, end="them"):
+    """The hop to that end takes small packets only, and the word about it does not come back."""
+    world.run("ip", "link", "set", getattr(site, end), "mtu", str(mtu))
     for message in ("icmp type destination-unreachable icmp code frag-needed", "icmpv6 type packet-too-big"):
         site.lab.internet.rule("output", message + " drop")
+
+
+def letter(site, text="", n_bytes=60000):
+    """The message that an operator cannot get delivered."""
+    line = "what they wrote to us was long and is told here in full again and again\r\n"
+    with open(os.path.join(site.folder, "letter"), "w", encoding="latin-1", newline="") as handle:
+        handle.write("From: <sender@lab.example>\r\nSubject: a letter\r\n\r\n" + text + line * (n_bytes // len(line)))
 
 
 def small_buffers(site):

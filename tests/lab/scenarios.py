@@ -3,6 +3,7 @@
 import connect_rows
 import dns_rows
 import identity_rows
+import message_rows
 import path_rows
 import reply_rows
 import session_rows
@@ -21,6 +22,6 @@ cert-name cert-self greylist-postgrey throttle dnsbl ptr-demanded user-unknown m
 size-announced resource-full answered-by-firewall""".split()
 
 ROWS = (well_rows.ROWS + dns_rows.ROWS + connect_rows.ROWS + session_rows.ROWS + tls_rows.ROWS + reply_rows.ROWS
-        + path_rows.ROWS + identity_rows.ROWS)
+        + path_rows.ROWS + identity_rows.ROWS + message_rows.ROWS)
 assert len({row.name for row in ROWS}) == len(ROWS), "a name stands twice"
 assert not set(QUICK) - {row.name for row in ROWS}, "a quick scenario that is none"

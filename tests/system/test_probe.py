@@ -234,6 +234,30 @@ class Mail(unittest.TestCase):
                 self.assertEqual((status, answer["stage"]), (1, stage), answer["summary"])
                 self.assertIn(answer["cause"], (cause or answer["cause"],))
                 self.assertEqual(answer["may_be_delivered"], script.get("dot") in ("close", "silent"))
+                self.assertLessEqual(answer["messages"], 6)
+
+    def test_own_message(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".eml") as handle, Sink() as sink:
+            handle.write("Subject: mine\n\n.dotted\nno end")
+            handle.flush()
+            status, answer = probe(f"127.0.0.1:{sink.port}", "--mail-to", "box@example.net", "--message", handle.name)
+            self.assertEqual((status, answer["messages"], answer["message_id"]), (0, 1, None))
+            self.assertEqual(sink.messages[0][2], b"Subject: mine\r\n\r\n.dotted\r\nno end\r\n")
+        for arguments in (("--message", "/dev/null"), ("--mail-to", "box@example.net", "--message", "/dev/null"),
+                          ("--mail-to", "box@example.net", "--message", "/nowhere")):
+            done = subprocess.run([PROGRAM, "probe", "127.0.0.1:9", *arguments], capture_output=True, text=True,
+                                  timeout=30, check=False)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), done)
+
+    def test_why_a_message_breaks(self):
+        """By size: a short one passes, other words of the same length do not."""
+        def breaks(body):
+            return "reset" if len(body) > 3000 else None
+        with Sink({"dot": breaks}) as sink:
+            _, answer = probe(f"127.0.0.1:{sink.port}", "--mail-to", "box@example.net")
+            self.assertEqual((answer["cause"], answer["blame"]), ("data-reset-at-offset", "path"))
+            self.assertEqual(step(answer, "short")["state"], "ok")
+            self.assertEqual(len(sink.messages), 1)
 
 
 class Many(unittest.TestCase):

@@ -271,7 +271,7 @@ static void test_unacknowledged_end(void **state) {
         enum cause at_body, at_dot;
     } ends[] = {{K(SILENT), 0, CAUSE_SILENT_BODY, CAUSE_SILENT_DOT},
                 {K(CLOSED), 0, CAUSE_CLOSED_BODY, CAUSE_CLOSED_DOT},
-                {K(ERRNO), ECONNRESET, CAUSE_RESET_BODY, CAUSE_RESET_DOT}};
+                {K(ERRNO), ECONNRESET, CAUSE_RESET_DOT, CAUSE_RESET_DOT}};
     for (size_t i = 0; i < ARRAY_LEN(ends); i++) {
         struct fact fact = fact_make(S(DOT), ends[i].kind);
         fact.sys_errno = ends[i].sys_errno;
@@ -280,7 +280,7 @@ static void test_unacknowledged_end(void **state) {
         assert_false(fact_is_lost_in_body(&fact));
         fact.tcp_unacked_bytes = 1448;
         assert_int_equal(cause_of(&fact), ends[i].at_body);
-        assert_true(fact_is_lost_in_body(&fact));
+        assert_int_equal(fact_is_lost_in_body(&fact), ends[i].at_body != ends[i].at_dot);
         // No other host gets it all the same: acknowledgements get lost too.
         assert_false(fact_allows_next_host(&fact));
     }

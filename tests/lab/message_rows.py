@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages that do not pass: what the probe finds out with --mail-to, beside what one attempt shows."""
+from builders import box, letter, small_link, smtp
+from scenario import Scenario as Row
+
+PROBE_ALONE = {"relay": None, "explain": None}
+ONE_ATTEMPT = "one attempt shows a break; experiments tell its cause"
+MAIL = ("--mail-to", "rcpt@{d}")
+LETTER = MAIL + ("--message", "{folder}/letter")
+CHUNKING = {"extensions": ("PIPELINING", "8BITMIME", "CHUNKING", "SIZE 10485760")}
+EICAR = "EICAR-STANDARD-ANTIVIRUS-TEST-FILE\r\n"
+
+
+def mailed(name, what, cause, blame, broken, arguments=MAIL, **more):
+    """A row for the probe alone, which sends a message."""
+    more.setdefault("because", ONE_ATTEMPT)
+    return Row(name, what, cause, blame, broken, probe_arguments=arguments, instead=dict(PROBE_ALONE), **more)
+
+
+def slow_scan(_, body):
+    return "!silent" if len(body) > 3000 else None
+
+
+def resets_once(session, line):
+    """The first message breaks, the next ones pass."""
+    is_first = not session.server.__dict__.get("has_reset")
+    session.server.has_reset = True
+    return "!reset" if is_first else None
+
+
+ROWS = [
+    mailed("mail-healthy", "nothing; a message is delivered", "none", "nobody", [(smtp, {})], warns=()),
+    mailed("mail-healthy-chunks", "nothing; by DATA and by BDAT", "none", "nobody", [(smtp, CHUNKING)],
+           MAIL + ("--deep",), warns=()),
+    mailed("mail-healthy-letter", "nothing; the operator's own message", "none", "nobody",
+           [(letter, {}), (smtp, {})], LETTER, warns=()),
+    mailed("mail-pmtu", "large packets vanish and nobody says so", "pmtu-blackhole", "path",
+           [(smtp, {}), (small_link, {})]),
+    mailed("mail-pmtu-big", "the same with a long message", "pmtu-blackhole", "path",
+           [(letter, {"n_bytes": 400000}), (smtp, {}), (small_link, {})], LETTER),
+    Row("tls-pmtu", "large packets of the handshake vanish on their way to us", "pmtu-blackhole", "path",
+        [(smtp, {"tls": "intermediate"}), (small_link, {"end": "us", "mtu": 700})], connector='tls = "required"',
+        instead=dict(PROBE_ALONE), because=ONE_ATTEMPT),
+    mailed("mail-reset-size", "a device resets after 20 kB of every message", "data-reset-at-offset", "path",
+           [(letter, {}), (smtp, {}), (box, {"kind": "offset"})], LETTER),
+    mailed("mail-reset-words", "a device resets when it reads a word", "av-reset", "path",
+           [(letter, {"text": EICAR}), (smtp, {}), (box, {"kind": "content", "reply": b""})], LETTER),
+    mailed("mail-closed-within", "the server closes in order within each long message", "data-reset-at-offset", "path",
+           [(letter, {}), (smtp, {"script": {"body": "!close"}, "body_after": 20000})], LETTER),
+    mailed("mail-reset-once", "the first message breaks, the next one passes", "reset-dot", "unknown",
+           [(smtp, {"script": {"dot": resets_once}})]),
+    mailed("mail-data-inspected", "a device resets DATA and lets BDAT pass", "inspecting-firewall", "path",
+           [(smtp, CHUNKING), (box, {"kind": "data"})]),
+    mailed("mail-dot-split", "a device misses a final dot that is not alone in its packet", "dot-split", "path",
+           [(smtp, {}), (box, {"kind": "pix"})]),
+    mailed("mail-scan-slow", "a scanner takes its time over long messages", "content-scan-slow", "destination",
+           [(smtp, {"script": {"dot": slow_scan}})], MAIL + ("--timeout", "6s")),
+    mailed("mail-dot-silent", "no answer to the final dot, whatever the message", "silent-dot", "unknown",
+           [(smtp, {"script": {"dot": "!silent"}})]),
+    mailed("mail-bdat-refused", "BDAT is offered and refused, DATA works", "none", "nobody",
+           [(smtp, dict(CHUNKING, script={"bdat": "502 5.5.1 no such command"}))], MAIL + ("--deep",),
+           warns=("chunking-mismatch",)),
+    mailed("mail-bdat-breaks", "BDAT is reset, DATA works", "none", "nobody",
+           [(smtp, dict(CHUNKING, script={"bdat": "!reset"}))], MAIL + ("--deep",), warns=("bdat-break",)),
+    mailed("mail-too-large", "the server announces a smaller SIZE than the message", "size-limit", "policy",
+           [(letter, {}), (smtp, {"extensions": ("SIZE 5000", "8BITMIME")})], LETTER),
+]
