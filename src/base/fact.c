@@ -28,7 +28,8 @@ enum fact_tag {
     TAG_TEXT = 21,
     TAG_TCP_UNACKED_BYTES = 22,
     TAG_TCP_RETRANSMITS = 23,
-    TAG_TCP_SEGMENT_BYTES = 24
+    TAG_TCP_SEGMENT_BYTES = 24,
+    TAG_ICMP_FROM = 25
 };
 
 struct fact fact_make(enum fact_stage stage, enum fact_kind kind) {
@@ -90,6 +91,21 @@ static void put(struct buffer *out, enum fact_tag tag, int64_t value, int64_t no
         codec_put_int(out, tag, value);
 }
 
+// The bytes of an address alone: their number tells the family.
+static void put_address(struct buffer *out, enum fact_tag tag, const struct address *address) {
+    if (address->family == ADDRESS_IPV4)
+        codec_put_bytes(out, tag, view_from((const char *)address->bytes, 4));
+    else if (address->family == ADDRESS_IPV6)
+        codec_put_bytes(out, tag, view_from((const char *)address->bytes, 16));
+}
+
+static void take_address(struct address *address, struct view bytes) {
+    if (bytes.len != 4 && bytes.len != 16)
+        return;
+    address->family = bytes.len == 4 ? ADDRESS_IPV4 : ADDRESS_IPV6;
+    memcpy(address->bytes, bytes.ptr, bytes.len);
+}
+
 void fact_encode(const struct fact *fact, struct buffer *out) {
     codec_put_int(out, TAG_STAGE, fact->stage);
     codec_put_int(out, TAG_KIND, fact->kind);
@@ -98,6 +114,7 @@ void fact_encode(const struct fact *fact, struct buffer *out) {
     put(out, TAG_SYS_ERRNO, fact->sys_errno, 0);
     put(out, TAG_ICMP_TYPE, fact->icmp_type, -1);
     put(out, TAG_ICMP_CODE, fact->icmp_code, -1);
+    put_address(out, TAG_ICMP_FROM, &fact->icmp_from);
     put(out, TAG_DNS_RCODE, fact->dns_rcode, -1);
     put(out, TAG_DNS_EDE, fact->dns_ede, -1);
     put(out, TAG_TLS_ALERT, fact->tls_alert, -1);
@@ -169,6 +186,10 @@ bool fact_decode(struct view bytes, struct fact *fact) {
         int64_t value = 0;
         if (field.tag == TAG_TEXT) {
             fact->text = view_take(field.bytes, FACT_TEXT_BYTES_MAX);
+            continue;
+        }
+        if (field.tag == TAG_ICMP_FROM) {
+            take_address(&fact->icmp_from, field.bytes);
             continue;
         }
         if (!codec_field_int(&field, &value))

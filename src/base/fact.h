@@ -5,6 +5,7 @@
 #ifndef BASE_FACT_H
 #define BASE_FACT_H
 
+#include "base/address.h"
 #include "base/buffer.h"
 
 // The stages of a delivery in the order of the road. The second column is the word in JSON.
@@ -142,6 +143,7 @@ struct fact {
     int sys_errno;  // zero: none
     int icmp_type;  // -1: none seen
     int icmp_code;  // -1
+    struct address icmp_from; // the router that sent it, without port; NONE: not known
     int dns_rcode;  // -1: no answer
     int dns_ede;    // RFC 8914 info code; -1: none
     int tls_alert;  // RFC 8446 6; -1: none

@@ -30,8 +30,13 @@ static struct view errno_line(const struct fact *fact, struct arena *arena) {
 
 static struct view icmp_line(const struct fact *fact, struct arena *arena) {
     struct view words = number_icmp_words(fact->icmp_type, fact->icmp_code);
-    return arena_printf(arena, "ICMP type %d code %d%s%.*s", fact->icmp_type, fact->icmp_code,
-                        words.len ? ": " : "", VIEW_ARG(words));
+    struct view line = arena_printf(arena, "ICMP type %d code %d%s%.*s", fact->icmp_type,
+                                    fact->icmp_code, words.len ? ": " : "", VIEW_ARG(words));
+    char router[ADDRESS_TEXT_SIZE];
+    if (fact->icmp_from.family == ADDRESS_NONE)
+        return line;
+    address_format(&fact->icmp_from, router, sizeof(router));
+    return arena_printf(arena, "%.*s, sent by %s", VIEW_ARG(line), router);
 }
 
 static struct view dns_line(const struct fact *fact, struct arena *arena) {

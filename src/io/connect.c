@@ -38,6 +38,16 @@ static bool bind_source(int number, const struct address *source) {
     return bind(number, (struct sockaddr *)&name, len) == 0;
 }
 
+// Without the queue of ICMP messages the limit would tell nothing. False with errno.
+static bool set_hop_limit(int number, enum address_family family, int limit) {
+    int is_on = 1;
+    bool is_v6 = family == ADDRESS_IPV6;
+    return setsockopt(number, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP,
+                      is_v6 ? IPV6_UNICAST_HOPS : IP_TTL, &limit, sizeof(limit)) == 0 &&
+           setsockopt(number, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP, is_v6 ? IPV6_RECVERR : IP_RECVERR,
+                      &is_on, sizeof(is_on)) == 0;
+}
+
 static bool set_up(int number, const struct address *peer,
                    const struct io_connect_options *options) {
     set_option(number, IPPROTO_TCP, TCP_NODELAY, 1);
@@ -46,6 +56,8 @@ static bool set_up(int number, const struct address *peer,
         return true;
     if (options->mss_clamp > 0)
         set_option(number, IPPROTO_TCP, TCP_MAXSEG, options->mss_clamp);
+    if (options->hop_limit > 0 && !set_hop_limit(number, peer->family, options->hop_limit))
+        return false;
     return bind_source(number, &options->source);
 }
 
@@ -104,6 +116,8 @@ static void read_icmp(int number, struct io_result *result) {
         }
         result->icmp_type = error->ee_type;
         result->icmp_code = error->ee_code;
+        if (address_from_sockaddr(SO_EE_OFFENDER(error), &result->icmp_from))
+            result->icmp_from.port = 0;
     }
 }
 

@@ -54,6 +54,7 @@ struct io_result {
     int sys_errno;            // for IO_ERROR
     int icmp_type, icmp_code; // -1 unless the kernel told which ICMP message ended it
     size_t bytes;             // moved, also when the status is not IO_OK
+    struct address icmp_from; // who sent that message; NONE: not known
 };
 
 static inline bool io_is_ok(struct io_result result) {
@@ -188,6 +189,10 @@ void io_close(struct io_stream *stream); // NULL is accepted
 struct io_connect_options {
     struct address source; // ADDRESS_NONE: the kernel chooses
     int mss_clamp;         // TCP_MAXSEG; zero: none
+    // So many routers may pass our packets on (TTL, hop limit): one that ends them says so with an
+    // ICMP message, which is in the result. Zero: as the system has it. The simulator has no
+    // routers.
+    int hop_limit;
 };
 // `*stream` is NULL unless the result is IO_OK.
 IO_WAITS struct io_result io_connect(const struct address *peer,

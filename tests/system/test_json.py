@@ -110,7 +110,7 @@ class Json(unittest.TestCase):
 
     def check_that_all_were_seen(self):
         """What a table lists in its first column is really printed."""
-        rare = {"errno", "icmp_type", "icmp_code", "dns_rcode", "dns_ede", "tls_alert", "x509_verify",
+        rare = {"errno", "icmp_type", "icmp_code", "icmp_from", "dns_rcode", "dns_ede", "tls_alert", "x509_verify",
                 "limit_ms", "bytes_sent", "bytes_received", "reply_code",
                 "tcp_unacked_bytes", "tcp_retransmits", "tcp_segment_bytes"}
         for title, seen in self.seen.items():

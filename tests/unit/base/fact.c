@@ -15,6 +15,7 @@ static struct fact full(void) {
     fact.sys_errno = 111;
     fact.icmp_type = 3;
     fact.icmp_code = 0;
+    fact.icmp_from = (struct address){.family = ADDRESS_IPV6, .bytes = {0x20, 1, [15] = 9}};
     fact.dns_rcode = 0;
     fact.dns_ede = 22;
     fact.tls_alert = 0;
@@ -40,7 +41,8 @@ static struct fact full(void) {
 static bool same(const struct fact *a, const struct fact *b) {
     return a->stage == b->stage && a->kind == b->kind && a->detail == b->detail &&
            a->flags == b->flags && a->sys_errno == b->sys_errno && a->icmp_type == b->icmp_type &&
-           a->icmp_code == b->icmp_code && a->dns_rcode == b->dns_rcode &&
+           a->icmp_code == b->icmp_code && address_equals(&a->icmp_from, &b->icmp_from) &&
+           a->dns_rcode == b->dns_rcode &&
            a->dns_ede == b->dns_ede && a->tls_alert == b->tls_alert &&
            a->tls_alert_from_peer == b->tls_alert_from_peer && a->tls_version == b->tls_version &&
            a->x509_verify == b->x509_verify && a->reply_code == b->reply_code &&

@@ -33,17 +33,22 @@ sleep 0.3
         echo 0 >/proc/sys/net/ipv4/icmp_ratelimit
         ip route add unreachable 10.9.0.0/24
         ip route add prohibit 10.8.0.0/24
-        ip -6 route add prohibit fd08::/64'
+        ip -6 route add prohibit fd08::/64
+        ip route add 10.6.0.0/24 via 10.0.0.1
+        ip -6 route add fd06::/64 via fd01::1'
     ip route add default via 10.0.0.2
     ip -6 route add default via fd01::2
 ) 2>/dev/null || exit 77
-seen=$("$1" 10.9.0.1 10.8.0.1 10.7.0.1 fd08::1 10.0.0.2)
+seen=$("$1" 10.9.0.1 10.8.0.1 10.7.0.1 fd08::1 10.0.0.2 10.6.0.1/1 fd06::1/1)
+# The last two end after one hop.
 # EHOSTUNREACH 113, ENETUNREACH 101, EACCES 13, ECONNREFUSED 111; status 4 is IO_ERROR.
-wanted="10.9.0.1 status 4 errno 113 icmp 3/1
-10.8.0.1 status 4 errno 113 icmp 3/13
-10.7.0.1 status 4 errno 101 icmp 3/0
-fd08::1 status 4 errno 13 icmp 1/1
-10.0.0.2 status 4 errno 111 icmp -1/-1"
+wanted="10.9.0.1 status 4 errno 113 icmp 3/1 10.0.0.2
+10.8.0.1 status 4 errno 113 icmp 3/13 10.0.0.2
+10.7.0.1 status 4 errno 101 icmp 3/0 10.0.0.2
+fd08::1 status 4 errno 13 icmp 1/1 fd01::2
+10.0.0.2 status 4 errno 111 icmp -1/-1 -
+10.6.0.1/1 status 4 errno 113 icmp 11/0 10.0.0.2
+fd06::1/1 status 4 errno 113 icmp 3/0 fd01::2"
 [ "$seen" = "$wanted" ] && exit 0
 printf 'seen:\n%s\nwanted:\n%s\n' "$seen" "$wanted"
 exit 1
