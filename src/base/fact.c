@@ -91,19 +91,28 @@ static void put(struct buffer *out, enum fact_tag tag, int64_t value, int64_t no
         codec_put_int(out, tag, value);
 }
 
-// The bytes of an address alone: their number tells the family.
-static void put_address(struct buffer *out, enum fact_tag tag, const struct address *address) {
-    if (address->family == ADDRESS_IPV4)
-        codec_put_bytes(out, tag, view_from((const char *)address->bytes, 4));
-    else if (address->family == ADDRESS_IPV6)
-        codec_put_bytes(out, tag, view_from((const char *)address->bytes, 16));
+static const unsigned char v4_mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+struct address fact_icmp_from(const struct fact *fact) {
+    static const unsigned char nothing[16];
+    struct address router = {0};
+    bool is_v4 = memcmp(fact->icmp_from, v4_mapped, sizeof(v4_mapped)) == 0;
+    if (memcmp(fact->icmp_from, nothing, sizeof(nothing)) == 0)
+        return router;
+    router.family = is_v4 ? ADDRESS_IPV4 : ADDRESS_IPV6;
+    memcpy(router.bytes, is_v4 ? fact->icmp_from + sizeof(v4_mapped) : fact->icmp_from,
+           is_v4 ? 4 : 16);
+    return router;
 }
 
-static void take_address(struct address *address, struct view bytes) {
-    if (bytes.len != 4 && bytes.len != 16)
+void fact_set_icmp_from(struct fact *fact, const struct address *router) {
+    memset(fact->icmp_from, 0, sizeof(fact->icmp_from));
+    if (router->family == ADDRESS_IPV6)
+        memcpy(fact->icmp_from, router->bytes, 16);
+    if (router->family != ADDRESS_IPV4)
         return;
-    address->family = bytes.len == 4 ? ADDRESS_IPV4 : ADDRESS_IPV6;
-    memcpy(address->bytes, bytes.ptr, bytes.len);
+    memcpy(fact->icmp_from, v4_mapped, sizeof(v4_mapped));
+    memcpy(fact->icmp_from + sizeof(v4_mapped), router->bytes, 4);
 }
 
 void fact_encode(const struct fact *fact, struct buffer *out) {
@@ -114,7 +123,9 @@ void fact_encode(const struct fact *fact, struct buffer *out) {
     put(out, TAG_SYS_ERRNO, fact->sys_errno, 0);
     put(out, TAG_ICMP_TYPE, fact->icmp_type, -1);
     put(out, TAG_ICMP_CODE, fact->icmp_code, -1);
-    put_address(out, TAG_ICMP_FROM, &fact->icmp_from);
+    if (fact_icmp_from(fact).family != ADDRESS_NONE)
+        codec_put_bytes(out, TAG_ICMP_FROM,
+                        view_from((const char *)fact->icmp_from, sizeof(fact->icmp_from)));
     put(out, TAG_DNS_RCODE, fact->dns_rcode, -1);
     put(out, TAG_DNS_EDE, fact->dns_ede, -1);
     put(out, TAG_TLS_ALERT, fact->tls_alert, -1);
@@ -189,7 +200,8 @@ bool fact_decode(struct view bytes, struct fact *fact) {
             continue;
         }
         if (field.tag == TAG_ICMP_FROM) {
-            take_address(&fact->icmp_from, field.bytes);
+            if (field.bytes.len == sizeof(fact->icmp_from))
+                memcpy(fact->icmp_from, field.bytes.ptr, field.bytes.len);
             continue;
         }
         if (!codec_field_int(&field, &value))

@@ -143,10 +143,11 @@ struct fact {
     int sys_errno;  // zero: none
     int icmp_type;  // -1: none seen
     int icmp_code;  // -1
-    struct address icmp_from; // the router that sent it, without port; NONE: not known
-    int dns_rcode;  // -1: no answer
-    int dns_ede;    // RFC 8914 info code; -1: none
-    int tls_alert;  // RFC 8446 6; -1: none
+    // The router that sent it, as an IPv6 address (RFC 4291 2.5.5.2); zero: not known.
+    unsigned char icmp_from[16];
+    int dns_rcode; // -1: no answer
+    int dns_ede;   // RFC 8914 info code; -1: none
+    int tls_alert; // RFC 8446 6; -1: none
     bool tls_alert_from_peer;
     int tls_version;    // wire number such as 0x0304; zero: none negotiated
     int x509_verify;    // OpenSSL X509_V_ERR_*; zero: none
@@ -168,6 +169,10 @@ struct fact fact_make(enum fact_stage stage, enum fact_kind kind);
 static inline bool fact_is_ok(const struct fact *fact) {
     return fact->kind == FACT_KIND_OK;
 }
+
+// ADDRESS_NONE where it is not known.
+struct address fact_icmp_from(const struct fact *fact);
+void fact_set_icmp_from(struct fact *fact, const struct address *router);
 
 struct view fact_stage_word(enum fact_stage stage);
 bool fact_stage_from_word(struct view word, enum fact_stage *stage);

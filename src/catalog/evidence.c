@@ -33,9 +33,10 @@ static struct view icmp_line(const struct fact *fact, struct arena *arena) {
     struct view line = arena_printf(arena, "ICMP type %d code %d%s%.*s", fact->icmp_type,
                                     fact->icmp_code, words.len ? ": " : "", VIEW_ARG(words));
     char router[ADDRESS_TEXT_SIZE];
-    if (fact->icmp_from.family == ADDRESS_NONE)
+    struct address from = fact_icmp_from(fact);
+    if (from.family == ADDRESS_NONE)
         return line;
-    address_format(&fact->icmp_from, router, sizeof(router));
+    address_format(&from, router, sizeof(router));
     return arena_printf(arena, "%.*s, sent by %s", VIEW_ARG(line), router);
 }
 

@@ -85,6 +85,12 @@ static struct view describe_silence(const struct fact *fact, struct arena *arena
 static struct view describe_errno(const struct fact *fact, struct arena *arena) {
     struct view words = number_errno_words(fact->sys_errno);
     struct view name = number_errno_name(fact->sys_errno);
+    struct address from = fact_icmp_from(fact);
+    if (from.family != ADDRESS_NONE) {
+        char router[ADDRESS_TEXT_SIZE];
+        address_format(&from, router, sizeof(router));
+        return arena_printf(arena, "%.*s (%.*s), says %s", VIEW_ARG(words), VIEW_ARG(name), router);
+    }
     if (fact->stage == FACT_STAGE_CONNECT || fact->stage == FACT_STAGE_UNKNOWN)
         return arena_printf(arena, "%.*s (%.*s)", VIEW_ARG(words), VIEW_ARG(name));
     struct view verb = stage_verb(fact->stage);

@@ -141,9 +141,10 @@ void fact_write_json_numbers(const struct fact *fact, struct json_writer *json) 
     put_known(json, "errno", fact->sys_errno, 0);
     put_known(json, "icmp_type", fact->icmp_type, -1);
     put_known(json, "icmp_code", fact->icmp_code, -1);
-    if (fact->icmp_from.family != ADDRESS_NONE) {
+    struct address from = fact_icmp_from(fact);
+    if (from.family != ADDRESS_NONE) {
         char router[ADDRESS_TEXT_SIZE];
-        size_t len = address_format(&fact->icmp_from, router, sizeof(router));
+        size_t len = address_format(&from, router, sizeof(router));
         json_put_string(json, "icmp_from", view_from(router, len));
     }
     put_known(json, "dns_rcode", fact->dns_rcode, -1);

@@ -42,8 +42,8 @@ static bool bind_source(int number, const struct address *source) {
 static bool set_hop_limit(int number, enum address_family family, int limit) {
     int is_on = 1;
     bool is_v6 = family == ADDRESS_IPV6;
-    return setsockopt(number, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP,
-                      is_v6 ? IPV6_UNICAST_HOPS : IP_TTL, &limit, sizeof(limit)) == 0 &&
+    return setsockopt(number, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP, is_v6 ? IPV6_UNICAST_HOPS : IP_TTL,
+                      &limit, sizeof(limit)) == 0 &&
            setsockopt(number, is_v6 ? IPPROTO_IPV6 : IPPROTO_IP, is_v6 ? IPV6_RECVERR : IP_RECVERR,
                       &is_on, sizeof(is_on)) == 0;
 }
@@ -84,6 +84,15 @@ static bool is_own_filter(int number, struct sock_extended_err *extended, bool i
            address_equals(&offender, &own);
 }
 
+// Who sent it; NONE where our own stack did, since nobody answered.
+static struct address router_of(int number, struct sock_extended_err *extended) {
+    struct address router = {0}, own = own_address(number);
+    if (!address_from_sockaddr(SO_EE_OFFENDER(extended), &router) || address_equals(&router, &own))
+        return (struct address){0};
+    router.port = 0;
+    return router;
+}
+
 static void read_icmp(int number, struct io_result *result) {
     union {
         struct cmsghdr header;
@@ -116,8 +125,7 @@ static void read_icmp(int number, struct io_result *result) {
         }
         result->icmp_type = error->ee_type;
         result->icmp_code = error->ee_code;
-        if (address_from_sockaddr(SO_EE_OFFENDER(error), &result->icmp_from))
-            result->icmp_from.port = 0;
+        result->icmp_from = router_of(number, error);
     }
 }
 

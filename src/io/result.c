@@ -33,7 +33,7 @@ struct fact io_fact(enum fact_stage stage, struct io_result result) {
         fact.sys_errno = result.sys_errno;
         fact.icmp_type = result.icmp_type;
         fact.icmp_code = result.icmp_code;
-        fact.icmp_from = result.icmp_from;
+        fact_set_icmp_from(&fact, &result.icmp_from);
     }
     fact.at_ms = io_wall_ms();
     return fact;

@@ -114,6 +114,7 @@ static bool has_room_for(const struct job *job, size_t item_size) {
 }
 
 static void consider(struct job *job, const struct ledger_record *record) {
+    struct arena_mark mark = arena_mark(job->arena);
     job->below_id = record->id;
     enum ledger_match match =
         ledger_record_match(record, &job->query, job->arena, &job->found[job->n_found]);
@@ -124,6 +125,7 @@ static void consider(struct job *job, const struct ledger_record *record) {
         job->is_incomplete |= record->n_folded > 0 || record->n_dropped > 0;
         job->is_over |= job->n_found == job->query.limit;
     } else if (match != LEDGER_NO_MATCH) {
+        arena_reset(job->arena, mark); // what did not fit leaves its room to the array
         job->is_incomplete = true;
         job->is_over |= match == LEDGER_MATCH_NO_ROOM;
     }

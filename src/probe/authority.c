@@ -139,12 +139,7 @@ IO_WAITS static void interview_all(struct zone *zone) {
     io_group_init(&group);
     for (size_t i = 0; i < zone->n_servers; i++)
         io_group_spawn(&group, "probe-authority", interview, &zone->servers[i]);
-    if (io_group_wait(&group, IO_NEVER).status == IO_CANCELED) {
-        io_group_cancel(&group);
-        io_cancel_clear();
-        io_group_wait(&group, IO_NEVER);
-        io_cancel(io_fiber_current());
-    }
+    probe_wait_all(&group);
 }
 
 // "10 mx1.example.org, 20 mx2.example.org", or what is said instead.

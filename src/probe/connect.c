@@ -82,12 +82,7 @@ void probe_call_all(struct probe *probe) {
     for (size_t i = 0; i < size_min(probe->n_ways, PROBE_CALLS_AT_ONCE); i++)
         io_group_spawn(&group, "probe-call", call_next, probe);
     // Each call has its own deadline. The group lives on this stack: it must be over.
-    if (io_group_wait(&group, IO_NEVER).status == IO_CANCELED) {
-        io_group_cancel(&group);
-        io_cancel_clear();
-        io_group_wait(&group, IO_NEVER);
-        io_cancel(io_fiber_current());
-    }
+    probe_wait_all(&group);
     record(probe);
 }
 

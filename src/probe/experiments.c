@@ -121,6 +121,15 @@ static bool identity_decides(const struct probe *probe) {
     return probe->session && (is_refused || probe->options->is_deep);
 }
 
+static bool road_decides(const struct probe *probe) {
+    return nobody_answers(probe) || probe->options->is_deep;
+}
+
+// Beside a session that ended early the look was cut short.
+static bool near_decides(const struct probe *probe) {
+    return probe->session && !probe->knows_near && !fact_is_ok(fault(probe));
+}
+
 static bool dns_decides(const struct probe *probe) {
     const struct route *route = probe->route;
     bool is_by_mx = route->domain.len > 0 && route->domain.ptr[0] != '[' && probe->connector &&
@@ -134,14 +143,24 @@ void probe_experiment(struct probe *probe) {
         bool (*is_due)(const struct probe *probe);
         IO_WAITS void (*run)(struct probe *probe);
     } experiments[] = {
-        {dns_decides, probe_try_authorities},       {nobody_answers, probe_try_controls},
-        {nobody_answers, probe_try_ports},          {has_other_source, probe_try_sources},
-        {may_pass_again, probe_try_again},          {verbs_decide, probe_try_verbs},
-        {size_decides, probe_try_small_segments},   {versions_decide, probe_try_tls_versions},
-        {pipelining_decides, probe_try_lock_step},  {helo_decides, probe_try_helo},
-        {ciphers_decide, probe_try_ciphers},        {hello_decides, probe_try_hello},
-        {issuer_decides, probe_try_issuer},         {identity_decides, probe_try_identity},
-        {probe_messages_decide, probe_try_messages}};
+        {dns_decides, probe_try_authorities},
+        {nobody_answers, probe_try_controls},
+        {nobody_answers, probe_try_ports},
+        {road_decides, probe_try_hops},
+        {near_decides, probe_try_near},
+        {has_other_source, probe_try_sources},
+        {may_pass_again, probe_try_again},
+        {verbs_decide, probe_try_verbs},
+        {size_decides, probe_try_small_segments},
+        {versions_decide, probe_try_tls_versions},
+        {pipelining_decides, probe_try_lock_step},
+        {helo_decides, probe_try_helo},
+        {ciphers_decide, probe_try_ciphers},
+        {hello_decides, probe_try_hello},
+        {issuer_decides, probe_try_issuer},
+        {identity_decides, probe_try_identity},
+        {probe_messages_decide, probe_try_messages},
+    };
     probe->is_deciding = true;
     for (size_t i = 0; i < ARRAY_LEN(experiments); i++)
         if (!io_is_canceled() && io_now() < probe->deadline && experiments[i].is_due(probe))

@@ -145,12 +145,7 @@ IO_WAITS static void ask_all(struct asked_list *lists, size_t n) {
     io_group_init(&group);
     for (size_t i = 0; i < n; i++)
         io_group_spawn(&group, "probe-list", ask_list, &lists[i]);
-    if (io_group_wait(&group, IO_NEVER).status == IO_CANCELED) {
-        io_group_cancel(&group);
-        io_cancel_clear();
-        io_group_wait(&group, IO_NEVER);
-        io_cancel(io_fiber_current());
-    }
+    probe_wait_all(&group);
 }
 
 // --- Telling ----------------------------------------------------------------------------------

@@ -188,12 +188,7 @@ static void tell_helo(const struct probe_own *own) {
 }
 
 void probe_own_end(struct probe *probe, struct probe_own *own) {
-    if (io_group_wait(&own->group, IO_NEVER).status == IO_CANCELED) {
-        io_group_cancel(&own->group);
-        io_cancel_clear();
-        io_group_wait(&own->group, IO_NEVER);
-        io_cancel(io_fiber_current());
-    }
+    probe_wait_all(&own->group);
     for (size_t i = 0; i < own->n_sources; i++)
         if (own->sources[i].is_asked)
             tell_source(own, &own->sources[i]);

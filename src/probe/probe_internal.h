@@ -101,6 +101,8 @@ struct probe {
     struct probe_session *failed_tls; // before one in clear text that went well; NULL: none
     enum cause first_cause;           // what the fact alone says
     bool is_deciding;                 // experiments run now
+    bool knows_near;                  // whether the mail port is answered near us
+    uint16_t other_port;              // that answers, of the address that does not; zero: none
     struct buffer message;
     struct probe_signs signs;
 };
@@ -177,6 +179,18 @@ IO_WAITS void probe_try_issuer(struct probe *probe);
 IO_WAITS void probe_try_identity(struct probe *probe);
 // lists.c
 IO_WAITS void probe_try_block_lists(struct probe *probe, const struct address *source);
+
+// --- road.c: experiments about the routers on the way -------------------------------------------
+IO_WAITS void probe_try_hops(struct probe *probe);
+IO_WAITS void probe_try_near(struct probe *probe);
+// The same beside a session. Each begin has its end; NULL where there is nothing to look at.
+struct probe_near;
+struct probe_near *probe_near_begin(struct probe *probe, const struct probe_way *way);
+IO_WAITS void probe_near_end(struct probe *probe, struct probe_near *near);
+
+// --- steps.c: groups ----------------------------------------------------------------------------
+// Until all have ended, also when canceled: then they are, and so is what the caller does next.
+IO_WAITS void probe_wait_all(struct io_group *group);
 
 // --- authority.c --------------------------------------------------------------------------------
 IO_WAITS void probe_try_authorities(struct probe *probe);

@@ -36,12 +36,7 @@ IO_WAITS static void make_calls(struct call *calls, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (calls[i].to.family != ADDRESS_NONE)
             io_group_spawn(&group, "probe-reach", make_call, &calls[i]);
-    if (io_group_wait(&group, IO_NEVER).status == IO_CANCELED) {
-        io_group_cancel(&group);
-        io_cancel_clear();
-        io_group_wait(&group, IO_NEVER);
-        io_cancel(io_fiber_current());
-    }
+    probe_wait_all(&group);
 }
 
 static void record_call(struct probe *probe, const char *name, const struct call *call,
@@ -135,6 +130,7 @@ void probe_try_ports(struct probe *probe) {
         if (has_answered(&calls[i].fact) && (!answered || fact_is_ok(&calls[i].fact)))
             answered = &calls[i];
     }
+    probe->other_port = answered ? answered->to.port : 0;
     if (answered)
         probe_sign_set(probe, SIGN_OTHER_PORT_ANSWERS, true, "port %u of the same address %s",
                        (unsigned)answered->to.port,

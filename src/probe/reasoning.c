@@ -418,6 +418,7 @@ static void warn_of_signs(struct probe *probe) {
                 {SIGN_SOME_AUTHORITIES_SILENT, CAUSE_DNS_TIMEOUT},
                 {SIGN_SERIALS_DIFFER, CAUSE_DNS_SPLIT_AUTH},
                 {SIGN_CACHE_DIFFERS, CAUSE_DNS_STALE},
+                {SIGN_ANSWERED_NEAR, CAUSE_TRANSPARENT_REDIRECT},
                 {SIGN_OLD_TLS_ALLOWED, CAUSE_TLS_OUTDATED},
                 {SIGN_SMALL_HELLO_WELL, CAUSE_TLS_HELLO_SIZE},
                 {SIGN_LARGE_HELLO_FAILS, CAUSE_TLS_HELLO_SIZE},

@@ -72,3 +72,12 @@ struct view probe_place(struct probe *probe, struct view host, const struct addr
     return arena_printf(probe->arena, "%.*s [%s]:%u", VIEW_ARG(host), text,
                         (unsigned)address->port);
 }
+
+void probe_wait_all(struct io_group *group) {
+    if (io_group_wait(group, IO_NEVER).status != IO_CANCELED)
+        return;
+    io_group_cancel(group);
+    io_cancel_clear();
+    io_group_wait(group, IO_NEVER);
+    io_cancel(io_fiber_current());
+}
