@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be broken: each function breaks one thing at one scenario's place."""
+import contextlib
 import os
 import ssl
 
@@ -47,6 +48,36 @@ def egress_blocked(site):
 
 def router_rejects(site, how, what="ip daddr {a} tcp dport 25"):
     site.lab.internet.rule("forward", site.fill(what) + " reject with " + how)
+
+
+def _filter(space, chain, rule):
+    """A packet filter in the namespace of a router or host."""
+    with world.inside(space):
+        world.run("nft", "-f", "-", text="table inet filter { chain c { type " + chain + "; " + rule + "\n}\n}")
+
+
+def far_router(site, rule, router=2):
+    """The packet filter of one of the routers behind the first (Scenario.routers)."""
+    _filter(site.routers[router - 1], "filter hook forward priority 0", site.fill(rule))
+
+
+def redirected(site, port=25, router=0, **arguments):
+    """Calls to the port are answered by a server of the network in between: router 0 is the first one."""
+    space = site.routers[router - 1] if router else None
+    door = 21000 + site.number
+    rule = f"ip saddr 45.1.{site.number}.0/24 tcp dport {port} redirect to :{door}"
+    with world.inside(space) if space else contextlib.nullcontext():
+        site.servers.append(site.keep(server.Server(["0.0.0.0"], port=door, name="proxy.provider.example",
+                                                     **arguments)))
+    if space:
+        _filter(space, "nat hook prerouting priority -100", rule)
+    else:
+        site.lab.internet.rule("rewrite", rule)
+
+
+def round_and_round(site):
+    """Two routers that send our packets to each other."""
+    world.run("ip", "-n", site.routers[1], "route", "replace", f"45.2.{site.number}.0/24", "via", f"45.3.{site.number}.5")
 
 
 def no_route(site, kind="unreachable", address="{a}"):

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Devices and lines in between."""
-from builders import box, small_link, smtp
+from builders import box, far_router, redirected, round_and_round, small_link, smtp
 from scenario import Scenario as Row
 
 STOPS = {"probe": None}
 PROBE_STOPS = "without --mail-to the probe ends before DATA"
+FAR = "one attempt does not count hops"
 EICAR = "X-Test: EICAR-STANDARD-ANTIVIRUS-TEST-FILE\r\n"
 
 ROWS = [
@@ -19,4 +20,28 @@ ROWS = [
     Row("silent-device", "a device swallows the rest of the message", "silent-dot", "unknown",
         [(smtp, {}), (box, {"kind": "one-way", "offset": 100})], haste=120,
         instead=dict(STOPS), because=PROBE_STOPS),
+    Row("far-and-well", "nothing; a host behind four routers", "none", "nobody", [(smtp, {})], routers=3, warns=()),
+    Row("far-and-looked-at", "nothing; a host behind four routers, every experiment", "none", "nobody",
+        [(smtp, {})], routers=3, warns=(), probe_arguments=("--deep",)),
+    Row("swallowed-on-the-way", "the third of four routers drops port 25", "conn-timeout", "unknown",
+        [(smtp, {}), (far_router, {"rule": "tcp dport 25 drop"})], routers=3,
+        instead={"probe": ("path-filtered", "path")}, because=FAR),
+    Row("swallowed-at-the-end", "the last of four routers drops port 25", "conn-timeout", "unknown",
+        [(smtp, {}), (far_router, {"rule": "tcp dport 25 drop", "router": 3})], routers=3),
+    Row("refused-on-the-way", "the second of four routers answers for the host with a reset", "conn-refused",
+        "destination", [(smtp, {}), (far_router, {"rule": "tcp dport 25 reject with tcp reset", "router": 1})],
+        routers=3, instead={"probe": ("path-filtered", "path")}, because=FAR),
+    Row("prohibited-on-the-way", "the second of four routers says prohibited", "conn-prohibited", "path",
+        [(smtp, {}), (far_router, {"rule": "tcp dport 25 reject with icmp type admin-prohibited", "router": 1})],
+        routers=3, instead={"explain": ("host-unreachable", "path")}, because="Postfix says \"No route to host\""),
+    Row("round-and-round", "two routers send our packets to each other", "host-unreachable", "path",
+        [(round_and_round, {})], routers=3),
+    Row("redirected", "our provider answers calls to port 25 itself, and takes the mail", "none", "nobody",
+        [(smtp, {}), (redirected, {})], routers=3, warns=("transparent-redirect",)),
+    Row("redirected-and-refused", "our provider answers calls to port 25 itself, and takes nothing", "greeting-5xx",
+        "policy", [(smtp, {}), (redirected, {"script": {"connect": "554 proxy.provider.example no"}})], routers=3,
+        instead={"probe": ("transparent-redirect", "local"), "explain": None},
+        because="one attempt does not count hops; Postfix calls from elsewhere"),
+    Row("redirected-further-on", "the second of four routers answers calls to port 25 itself", "none", "nobody",
+        [(smtp, {}), (redirected, {"router": 1})], routers=3, warns=("transparent-redirect",)),
 ]

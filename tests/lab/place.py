@@ -19,7 +19,7 @@ class Site:
         self.domain = f"{row.name}.{'secure' if row.secure else 'example'}"
         self.mx = "mx." + self.domain
         self.folder = os.path.join(lab.folder, "sites", row.name)
-        self.things, self.servers = [], []
+        self.things, self.servers, self.routers = [], [], []
         self.resolver = world.RESOLVER
 
     def fill(self, text):
@@ -51,7 +51,11 @@ class Site:
         os.makedirs(self.folder)
         os.chmod(self.folder, 0o755)
         self.lab.internet.add_leaf(self.us, self.number, 1)
-        self.lab.internet.add_leaf(self.them, self.number, 2)
+        if self.row.routers:
+            self.routers = [f"r{n}-{self.number}" for n in range(1, self.row.routers + 1)]
+            self.lab.internet.add_road(self.routers, self.them, self.number)
+        else:
+            self.lab.internet.add_leaf(self.them, self.number, 2)
         for builder, arguments in self.row.broken:
             builder(self, **arguments)
 
@@ -69,5 +73,5 @@ class Site:
             with contextlib.suppress(Exception):
                 getattr(thing, "close", getattr(thing, "stop", None))()
         shutil.rmtree(self.folder, ignore_errors=True)
-        for name in (self.us, self.them):
+        for name in (self.us, *self.routers, self.them):
             self.lab.internet.remove_leaf(name)

@@ -14,6 +14,7 @@ class Scenario:
     blame: str
     broken: list = field(default_factory=list)  # (builder, arguments)
     zone: tuple = ONE_MX
+    routers: int = 0  # so many more of them between the sender and the receiver
     secure: bool = False  # its domain stands below the signed zone
     own_zone: tuple = ()  # records of a zone of its own, to which `zone` delegates
     signing: dict = field(default_factory=dict)  # and is a zone of its own, signed so (Names.sign)

@@ -110,6 +110,54 @@ link set eth0 up
         with inside(name):
             sysctl("ipv4/ip_unprivileged_port_start", "0")
 
+    def add_road(self, routers, name, number):
+        """A receiver's namespace behind routers of its own: 45.3.NUMBER.2, .6, .10 and so on."""
+        above = None
+        for place, router in enumerate(routers, 1):
+            down = f"line{number}" if above is None else "line"
+            with self.lock:
+                run("ip", "netns", "add", router)
+            self._join(above, down, router, f"45.3.{number}.{4 * place - 3}", f"45.3.{number}.{4 * place - 2}", 30)
+            self._join6(above, down, router, f"2a0f:3:{number}:{place}::")
+            above = router
+        with self.lock:
+            run("ip", "netns", "add", name)
+        self._join(above, "line", name, f"45.2.{number}.1", f"45.2.{number}.2", 24)
+        self._join6(above, "line", name, f"2a0f:2:{number}::")
+        run("ip", "-n", name, "-batch", "-", text="".join(
+            f"address add 45.2.{number}.{n}/24 dev eth0\naddress add 2a0f:2:{number}::{n}/64 dev eth0 nodad\n"
+            for n in (3, 4)))
+        for place, router in enumerate([None, *routers[:-1]], 1):
+            self._ip(router, f"route add 45.2.{number}.0/24 via 45.3.{number}.{4 * place - 2}")
+            self._ip(router, f"-6 route add 2a0f:2:{number}::/64 via 2a0f:3:{number}:{place}::2")
+        for router in routers:
+            with inside(router):
+                for key in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+                    sysctl(key, "1")
+                for key in ("ipv4/icmp_ratelimit", "ipv6/icmp/ratelimit"):
+                    sysctl(key, "0")
+        with inside(name):
+            sysctl("ipv4/ip_unprivileged_port_start", "0")
+
+    @staticmethod
+    def _ip(space, line):
+        run("ip", *(["-n", space] if space else []), *line.split())
+
+    def _join(self, above, down, below, high, low, prefix):
+        """A line between two namespaces; the lower one's way out. `above` None: the internet's router."""
+        with self.lock:
+            self._ip(above, f"link add {down} type veth peer name eth0 netns {below}")
+        self._ip(above, f"link set {down} up")
+        self._ip(above, f"address add {high}/{prefix} dev {down}")
+        for line in ("link set lo up", "link set eth0 up", f"address add {low}/{prefix} dev eth0",
+                     f"route add default via {high}"):
+            self._ip(below, line)
+
+    def _join6(self, above, down, below, network):
+        self._ip(above, f"-6 address add {network}1/64 dev {down} nodad")
+        self._ip(below, f"-6 address add {network}2/64 dev eth0 nodad")
+        self._ip(below, f"-6 route add default via {network}1")
+
     def rule(self, chain, text):
         """A rule of the router's packet filter."""
         with self.lock:
