@@ -90,8 +90,7 @@ struct io_loop *io_loop_start_thread(const struct io_loop_options *options, stru
 void io_loop_join_thread(struct io_loop *loop);
 // Runs `call(arg)` on `loop` soon, outside any fiber: it must not wait. From any thread.
 void io_loop_post(struct io_loop *loop, void (*call)(void *arg), void *arg);
-// Blocks and watches SIGTERM, SIGINT, SIGHUP on this loop: `handler(signal, arg)` runs outside
-// fibers.
+// Watches SIGTERM, SIGINT, SIGHUP on this loop: `handler(signal, arg)` runs outside fibers.
 void io_loop_watch_signals(struct io_loop *loop, void (*handler)(int signal, void *arg), void *arg);
 
 struct io_loop_counts {
@@ -189,10 +188,7 @@ void io_close(struct io_stream *stream); // NULL is accepted
 struct io_connect_options {
     struct address source; // ADDRESS_NONE: the kernel chooses
     int mss_clamp;         // TCP_MAXSEG; zero: none
-    // So many routers may pass our packets on (TTL, hop limit): one that ends them says so with an
-    // ICMP message, which is in the result. Zero: as the system has it. The simulator has no
-    // routers.
-    int hop_limit;
+    int hop_limit;         // TTL; zero: the system's. The result tells which router ended it
 };
 // `*stream` is NULL unless the result is IO_OK.
 IO_WAITS struct io_result io_connect(const struct address *peer,
@@ -256,8 +252,8 @@ void io_timer_stop(struct io_timer *timer);
 IO_WAITS void io_offload(void (*work)(void *arg), void *arg);
 
 // --- Disk -------------------------------------------------------------------------------------
-// Files are named relative to a directory. What is not synced may be lost, in any order of pages;
-// a name is durable after io_dir_sync. Verbs run in the pool, or inline where the loop says so.
+// Names are relative to a directory. What is not synced may be lost, in any order of pages; a name
+// is durable after io_dir_sync. Verbs run in the pool, or inline where the loop says so.
 struct io_dir;
 struct io_file;
 
