@@ -105,8 +105,8 @@ struct io_fiber *io_spawn(const char *name, void (*run)(void *arg), void *arg);
 // The same on another loop, from any thread.
 void io_spawn_on(struct io_loop *loop, const char *name, void (*run)(void *arg), void *arg);
 struct io_fiber *io_fiber_current(void);
-// The fiber's present wait, or its next, ends with IO_CANCELED, and so does every later one until
-// io_cancel_clear; only io_yield, io_offload and the disk verbs go on. Same loop only.
+// The present wait, or the next, ends with IO_CANCELED, and so does each until io_cancel_clear;
+// only io_yield, io_offload and the disk verbs go on. Same loop only.
 void io_cancel(struct io_fiber *fiber);
 bool io_is_canceled(void);
 void io_cancel_clear(void);
@@ -166,8 +166,7 @@ struct io_stream_ops {
     // All of it, or a status; `bytes` says how far it came.
     struct io_result (*write)(struct io_stream *stream, const struct iovec *parts, int n_parts,
                               io_time deadline);
-    // Ends both ways at once and frees the stream. Never waits.
-    void (*close)(struct io_stream *stream);
+    void (*close)(struct io_stream *stream); // ends both ways at once and frees it; never waits
     // The next close sends RST instead of FIN (for peers that we want gone). May be NULL.
     void (*set_abort)(struct io_stream *stream);
 };
