@@ -82,6 +82,9 @@ const struct remedy *advice_remedies(enum cause cause);
 const struct candidate *advice_candidates(enum cause cause);
 
 // --- Parts of a verdict (evidence.c, summary.c) --------------------------------------------------
+// verdict.c: whose fault such a fact is where that is its cause.
+enum blame verdict_blame_of(const struct fact *fact, const struct attempt *attempt,
+                            enum cause cause);
 void verdict_add_evidence(struct verdict *verdict, struct view line);
 void verdict_add_ruled_out(struct verdict *verdict, struct view line);
 void collect_evidence(const struct fact *fact, const struct attempt *attempt, struct arena *arena,

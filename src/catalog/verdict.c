@@ -27,8 +27,8 @@ static enum outcome outcome_of(const struct fact *fact, const struct attempt *at
                : OUTCOME_TEMPORARY_FAILURE;
 }
 
-static enum blame blame_of(const struct fact *fact, const struct attempt *attempt,
-                           enum cause cause) {
+enum blame verdict_blame_of(const struct fact *fact, const struct attempt *attempt,
+                            enum cause cause) {
     enum blame blame = cause_info(cause)->blame;
     if (cause == CAUSE_NET_UNREACHABLE && fact->icmp_type >= 0)
         return BLAME_PATH; // a router said so, not our own table
@@ -213,7 +213,7 @@ static void compose(struct judgement judgement, const struct fact *fact,
     bool is_expired = verdict->is_expired || fact->kind == FACT_KIND_EXPIRED;
     *verdict = (struct verdict){.cause = cause,
                                 .confidence = judgement.sure_percent / 100.0,
-                                .blame = blame_of(fact, attempt, cause),
+                                .blame = verdict_blame_of(fact, attempt, cause),
                                 .tlsrpt = cause_info(cause)->tlsrpt,
                                 .outcome = outcome_of(fact, attempt, is_expired),
                                 .may_be_delivered = fact_may_be_delivered(fact),

@@ -165,7 +165,9 @@ static void put_fact(struct json_writer *json, const struct fact *fact,
                      const struct attempt *attempt) {
     json_put_string(json, "stage", fact_stage_word(fact->stage));
     json_put_string(json, "kind", fact_kind_word(fact->kind));
-    json_put_string(json, "cause", cause_info(cause_of_attempt(fact, attempt))->id);
+    enum cause cause = cause_of_attempt(fact, attempt);
+    json_put_string(json, "cause", cause_info(cause)->id);
+    json_put_string(json, "blame", blame_word(verdict_blame_of(fact, attempt, cause)));
     fact_write_json_numbers(fact, json);
     json_put_int(json, "elapsed_ms", fact->elapsed_ms);
     put_known(json, "limit_ms", fact->limit_ms, 0);

@@ -175,6 +175,8 @@ static bool is_same_verdict(const json_t *a, const json_t *b) {
 static void print_server(const json_t *server) {
     const char *name = cmd_string(server, "name"), *address = cmd_string(server, "address");
     bool has_name = *name && *name != '['; // else the name is the address
+    if (!*name && !*address)
+        fputs("(no server)", stdout);
     cmd_print_text(has_name || !*address ? name : "");
     if (*address)
         printf("%s[%s]:%lld", has_name ? " " : "", address, (long long)cmd_number(server, "port"));
@@ -202,7 +204,7 @@ static void print_attempt(const json_t *attempt, const json_t *object) {
     print_server(json_object_get(attempt, "server"));
     printf("  %s", cmd_string(outcome, "stage"));
     if (strcmp(cmd_string(outcome, "kind"), "ok") != 0)
-        printf("  %s", cmd_string(outcome, "cause"));
+        printf("  %s (%s)", cmd_string(outcome, "cause"), cmd_string(outcome, "blame"));
     if (cmd_number(outcome, "reply_code"))
         printf("  %lld", (long long)cmd_number(outcome, "reply_code"));
     if (*cmd_string(outcome, "text")) {
@@ -255,9 +257,10 @@ static void print_message(const json_t *message, const json_t *before) {
 static void print_lane(const json_t *lane) {
     printf("%sTo ", cmd_colour(CMD_BOLD));
     cmd_print_text(cmd_string(lane, "destination"));
-    printf("%s by connector %s: %lld recipients wait\n", cmd_colour(CMD_PLAIN),
-           *cmd_string(lane, "connector") ? cmd_string(lane, "connector") : "(none)",
-           (long long)cmd_number(lane, "waiting"));
+    long long waiting = (long long)cmd_number(lane, "waiting");
+    printf("%s by connector %s: %lld %s\n", cmd_colour(CMD_PLAIN),
+           *cmd_string(lane, "connector") ? cmd_string(lane, "connector") : "(none)", waiting,
+           waiting == 1 ? "recipient waits" : "recipients wait");
     print_waiting(lane);
     print_time_line("Failing since", lane, "since");
     print_time_line("First expiry", lane, "first_expiry");
@@ -281,6 +284,8 @@ void why_print(const json_t *result, const char *query) {
         printf("Nothing of ");
         cmd_print_text(query);
         puts(" is in the queue.");
+        if (json_is_object(json_object_get(result, "verdict")))
+            cmd_print_verdict(json_object_get(result, "verdict"), "  ");
         print_attempts(result);
     }
     if (*cmd_string(result, "next"))

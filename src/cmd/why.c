@@ -40,7 +40,8 @@ int cmd_why(int argc, char **argv) {
         why_print(result, argv[0]);
     bool is_known = cmd_number(result, "matches") > 0 ||
                     json_array_size(json_object_get(result, "messages")) > 0 ||
-                    json_array_size(json_object_get(result, "lanes")) > 0;
+                    json_array_size(json_object_get(result, "lanes")) > 0 ||
+                    json_array_size(json_object_get(result, "attempts")) > 0;
     json_decref(result);
     return is_known ? CMD_WELL : CMD_FAULT;
 }

@@ -220,7 +220,8 @@ static void merge(struct why *why, struct attempt *attempts, size_t n) {
     }
 }
 
-// Failures before MAIL are the lane's: they are found by its name.
+// Failures before MAIL are the lane's: they are found by its name; those of a domain to which no
+// way is known, by the domain's.
 static bool lane_query(struct why *why, struct ledger_query *query) {
     struct schedule_rcpt_info info = {.domain = why->domain};
     struct schedule_domain_info domain;
@@ -232,8 +233,12 @@ static bool lane_query(struct why *why, struct ledger_query *query) {
     if (info.domain == 0)
         return false;
     schedule_domain(why->relay->schedule, info.domain, &domain);
-    if (domain.lane == 0)
-        return false;
+    if (domain.lane == 0) {
+        *query = (struct ledger_query){.domain = arena_copy(&why->arena, domain.name),
+                                       .failures_only = true,
+                                       .limit = ATTEMPTS_MAX};
+        return query->domain.len > 0;
+    }
     schedule_lane(why->relay->schedule, domain.lane, io_now(), &lane);
     *query = (struct ledger_query){.connector = arena_copy(&why->arena, lane.connector),
                                    .site = arena_copy(&why->arena, relay_lane_site(lane.key)),
@@ -259,6 +264,29 @@ IO_WAITS static void read_history(struct why *why) {
     }
 }
 
+static const struct fact *failure_of(const struct attempt *attempt) {
+    if (attempt->n_results == 0)
+        return fact_is_ok(&attempt->fact) ? NULL : &attempt->fact;
+    for (size_t i = 0; i < attempt->n_results; i++)
+        if (!fact_is_ok(&attempt->results[i].fact))
+            return &attempt->results[i].fact;
+    return NULL;
+}
+
+// Of what is gone: how the newest attempt failed. What waits has its own.
+static void put_last_verdict(struct why *why, struct json_writer *json) {
+    const struct attempt *newest = why->n_attempts > 0 ? why->attempts[0] : NULL;
+    const struct fact *fact = newest && why->n_found == 0 ? failure_of(newest) : NULL;
+    struct verdict verdict;
+    if (fact != NULL) {
+        json_key(json, "verdict");
+        verdict_of_fact(fact, newest, false, &why->arena, &verdict);
+        verdict_write_json(&verdict, json);
+    } else {
+        json_put_null(json, "verdict");
+    }
+}
+
 bool relay_answer_why(struct relay *relay, const struct relay_ask *ask, struct json_writer *json,
                       struct error *error) {
     uint64_t first = 0;
@@ -277,6 +305,7 @@ bool relay_answer_why(struct relay *relay, const struct relay_ask *ask, struct j
     read_history(why);
     put_messages(why, json);
     put_attempts(why, NULL, json);
+    put_last_verdict(why, json);
     json_put_string(json, "history", why->is_complete ? VIEW("complete") : VIEW("incomplete"));
     char next[24];
     snprintf(next, sizeof next, "%llu", (unsigned long long)shown);

@@ -228,13 +228,37 @@ static void log_ending(const struct writing *writing) {
     arena_finish(&arena);
 }
 
+// A recipient that the routing ended has met no host: this is the attempt that `why` finds.
+static void note_routing_end(const struct writing *writing, const struct relay_ended_rcpt *ended) {
+    char id[SPOOL_ID_TEXT_SIZE];
+    const struct mail_envelope *envelope = &writing->envelope;
+    const struct relay_record *record = ended->record;
+    if (ended->ending != RELAY_REFUSED || record == NULL || record->peer.family != ADDRESS_NONE ||
+        record->host.len > 0 || ended->index >= envelope->n_recipients)
+        return;
+    struct view recipient = envelope->recipients[ended->index].address;
+    struct attempt_result result = {.message_id =
+                                        view_from(id, spool_id_format(writing->notice->id, id)),
+                                    .rcpt_index = ended->index,
+                                    .recipient = recipient,
+                                    .fact = record->fact};
+    struct attempt attempt = {.at_ms = record->tried_ms - record->fact.elapsed_ms,
+                              .elapsed_ms = record->fact.elapsed_ms,
+                              .domain = mail_address_domain(recipient),
+                              .fact = fact_make(record->fact.stage, FACT_KIND_OK),
+                              .results = &result,
+                              .n_results = 1};
+    ledger_attempt(writing->notice->relay->ledger, &attempt);
+}
+
 static void finish(struct writing *writing) {
     struct relay_notice *notice = writing->notice;
     struct relay *relay = notice->relay;
     log_ending(writing);
-    if (notice->kind == MAIL_NOTICE_FAILED)
-        for (size_t i = 0; i < notice->n_rcpts; i++)
-            relay_dropped(relay, notice->rcpts[i].rcpt);
+    for (size_t i = 0; notice->kind == MAIL_NOTICE_FAILED && i < notice->n_rcpts; i++) {
+        note_routing_end(writing, &notice->rcpts[i]);
+        relay_dropped(relay, notice->rcpts[i].rcpt);
+    }
     if (writing->body != NULL)
         relay_fresh_add(relay, relay_fresh_make(writing->reply_id, &writing->reply, writing->body));
     if (notice->audit != NULL) {

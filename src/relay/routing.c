@@ -70,6 +70,19 @@ struct view relay_lane_site(struct view key) {
 
 // --- One routing -------------------------------------------------------------------------
 
+// The domain has failed for now: an attempt that came to no host. Where it ends recipients, each of
+// them has one of its own (notice.c).
+static void note_failed(struct relay *relay, struct view domain, const struct route *route) {
+    struct attempt attempt = {.at_ms = io_wall_ms() - route->fact.elapsed_ms,
+                              .elapsed_ms = route->fact.elapsed_ms,
+                              .domain = domain,
+                              .fact = route->fact};
+    if (route->connector != NULL)
+        attempt.connector = view_of(route->connector->name);
+    if (!route->is_permanent && route->fact.kind != FACT_KIND_CANCELED)
+        ledger_attempt(relay->ledger, &attempt);
+}
+
 static void tell_failed(struct relay *relay, uint32_t domain, const struct route *route) {
     struct schedule_domain_info info;
     schedule_domain(relay->schedule, domain, &info);
@@ -86,6 +99,7 @@ static void tell_failed(struct relay *relay, uint32_t domain, const struct route
     record.since_ms = info.backoff.since_ms;
     record.next_ms = io_wall_ms() + (info.backoff.until - io_now());
     relay_event_route(info.name, route);
+    note_failed(relay, info.name, route);
     relay_place_failed(relay, &relay->domains, domain, info.name, &record);
 }
 

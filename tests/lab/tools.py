@@ -26,15 +26,6 @@ connector "lab" {{
 """
 
 
-def usual_blames():
-    """Cause id to the blame of docs/causes.md, for verdicts that are shown without it."""
-    with open(os.path.join(TOP, "docs", "causes.md"), encoding="utf-8") as handle:
-        return dict(re.findall(r"^### (\S+)\n.*?^\| Usual fault \| (\w+) \|", handle.read(), re.M | re.S))
-
-
-BLAMES = usual_blames()
-
-
 class Relay(harness.Relay):
     """The relay in a scenario's namespace, with clocks that may run faster."""
 
@@ -73,22 +64,12 @@ def found(verdict, **more):
 
 
 def newest_result(attempts, recipient):
-    """How the newest attempt of a recipient that is no longer queued ended, without blame."""
+    """How the newest attempt of a recipient that is no longer queued ended."""
     for attempt in attempts:
         for result in attempt["results"]:
             if result["recipient"] == recipient:
-                return dict(result, blame=BLAMES.get(result["cause"], "nobody"))
-    return dict(attempts[0], blame=BLAMES.get(attempts[0]["cause"], "nobody")) if attempts else None
-
-
-def of_notice(site, recipient):
-    """The cause in the notice about a recipient that the routing has ended: no attempt was made."""
-    for _, _, body in list(site.lab.notices.messages):
-        text = body.decode("utf-8", "replace")
-        cause = re.search(r"^X-Postrider-Cause: (?:.* )?(\S+)\r$", text, re.M)
-        if recipient in text and cause:
-            return {"cause": cause.group(1), "blame": BLAMES.get(cause.group(1), ""), "seen_in": "notice"}
-    return None
+                return result
+    return attempts[0] if attempts else None
 
 
 def look(relay, row, recipient):
@@ -97,7 +78,7 @@ def look(relay, row, recipient):
         verdict = answer["messages"][0]["verdict"]
         return found(verdict) if verdict and not row.until_delivered else None
     result = newest_result(answer["attempts"], recipient)
-    return found(result) if result else of_notice(relay.site, recipient)
+    return found(result) if result else None
 
 
 def ask_relay(site):

@@ -2,7 +2,9 @@
 """What a newcomer does: a message that cannot leave is explained, another arrives byte for byte."""
 import os
 import re
+import socket
 import tempfile
+import threading
 import unittest
 
 import postfix
@@ -47,6 +49,47 @@ class Refused(unittest.TestCase):
             done = relay.run("why", "nowhere.example")
             self.assertEqual(done.returncode, 1)
             self.assertIn("nowhere.example", done.stdout + done.stderr)
+
+    def test_ended_by_routing(self):
+        with NameServer() as server, Relay(f'resolver {{ servers = {{ "127.0.0.1:{server.port}" }} }}\n') as relay:
+            ident = relay.send(recipients=("box@gone.example",))
+            answer = wait_for(lambda: (relay.ask("why", "box@gone.example") or {}).get("attempts") and
+                              relay.ask("why", "box@gone.example"), 20)
+            result = answer["attempts"][0]["results"][0]
+            self.assertEqual((result["cause"], result["blame"], result["message"], result["stage"]),
+                             ("dns-nxdomain", "recipient", ident, "dns"))
+            verdict = answer["verdict"]
+            self.assertEqual((verdict["cause"], verdict["blame"], verdict["outcome"]),
+                             ("dns-nxdomain", "recipient", "permanent-failure"))
+            done = relay.run("why", "box@gone.example")
+            self.assertEqual(done.returncode, 0)
+            self.assertIn("dns-nxdomain (recipient)", done.stdout)
+            self.assertTrue(relay.ask("why", "gone.example")["attempts"])
+            self.assertEqual(relay.ask("why", ident)["verdict"]["cause"], "dns-nxdomain")
+
+
+class NameServer:
+    """Says of every name that it does not exist."""
+
+    def __enter__(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def run(self):
+        while True:
+            try:
+                question, peer = self.socket.recvfrom(4096)
+            except OSError:
+                return
+            end = question.index(b"\0", 12) + 5
+            flags = b"\x81\x80" if end == 17 else b"\x81\x83"  # the root is there
+            self.socket.sendto(question[:2] + flags + b"\0\1\0\0\0\0\0\0" + question[12:end], peer)
 
 
 MESSAGES = {
