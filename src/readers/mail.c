@@ -232,9 +232,25 @@ static void set_kind(struct reader_report *report) {
     reading->kind = n_failed ? READER_BOUNCE : n_delayed ? READER_DELAY : READER_OTHER;
 }
 
+// "To: user@example.org" in the text, where no more of the mail is given back.
+static struct view quoted_to(struct view text) {
+    struct view rest = text, line;
+    while (view_split(&rest, '\n', &line)) {
+        line = view_trim(line);
+        struct view address = view_starts_with_nocase(line, VIEW("To:"))
+                                  ? mail_address_find(view_skip(line, 3))
+                                  : VIEW_NONE;
+        if (address.len)
+            return address;
+    }
+    return VIEW_NONE;
+}
+
 // A notice that names nobody is about whom the mail was for.
 static void add_from_original(struct reader_report *report) {
     struct view address = mail_address_find(report->original_to);
+    if (address.len == 0)
+        address = quoted_to(report->text);
     if (report->reading->n_recipients > 0 || address.len == 0)
         return;
     struct reader_recipient *recipient = reader_recipient_add(report);

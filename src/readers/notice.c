@@ -45,11 +45,21 @@ static enum mention_shape best_shape(const struct notice *notice, bool with_send
     return best;
 }
 
+// A sentence about somebody who is listed too tells the reason.
+static bool is_chosen(const struct notice *notice, enum mention_shape least, struct view address) {
+    for (size_t i = 0; i < notice->n_mentions; i++)
+        if (notice->mentions[i].shape >= least &&
+            view_equals_nocase(notice->mentions[i].address, address))
+            return true;
+    return false;
+}
+
 static void keep_mentions(struct notice *notice, enum mention_shape least, bool with_sender) {
     size_t n = 0;
     for (size_t i = 0; i < notice->n_mentions; i++) {
         const struct mention *mention = &notice->mentions[i];
-        if (mention->shape >= least && (with_sender || !is_sender(notice, mention->address)))
+        bool is_listed = mention->shape >= least || is_chosen(notice, least, mention->address);
+        if (is_listed && (with_sender || !is_sender(notice, mention->address)))
             notice->mentions[n++] = *mention;
     }
     notice->n_mentions = n;
@@ -379,6 +389,12 @@ static void complete(struct notice *notice, struct reader_recipient *recipient,
     judge_status(recipient);
 }
 
+static void share_reason(const struct reader_recipient *from, struct reader_recipient *to) {
+    bool has_own = to->status.len && !view_equals(from->status, to->status);
+    if (!is_known(&to->words) && is_known(&from->words) && !has_own)
+        to->words = from->words;
+}
+
 void reader_notice_read(struct reader_report *report) {
     struct mention mentions[64];
     struct notice notice = {.report = report, .text = report->text, .mentions = mentions};
@@ -393,7 +409,5 @@ void reader_notice_read(struct reader_report *report) {
         complete(&notice, &reading->recipients[i], has_common ? &common : NULL);
     // A list of addresses with one reason below it: the last one has it, the others share it.
     for (size_t i = reading->n_recipients; i > 1; i--)
-        if (!is_known(&reading->recipients[i - 2].words) &&
-            is_known(&reading->recipients[i - 1].words))
-            reading->recipients[i - 2].words = reading->recipients[i - 1].words;
+        share_reason(&reading->recipients[i - 1], &reading->recipients[i - 2]);
 }

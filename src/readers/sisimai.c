@@ -108,6 +108,9 @@ static struct view by_step(enum cause cause, const struct reader_recipient *reci
         return name;
     if (cause == CAUSE_SIZE_LIMIT && has_subject(enhanced, '2'))
         return VIEW("exceedlimit");
+    // RFC 3463 3.5: nothing is known of where that domain's mail goes.
+    if (cause == CAUSE_RECEIVER_ROUTE && is_code(enhanced, VIEW("4.4")))
+        return VIEW("hostunknown");
     if (is_disabled_by_code(cause, recipient))
         return VIEW("filtered");
     if (is_content && has_subject(enhanced, '6'))

@@ -162,6 +162,8 @@ static void take_addresses(const struct group *group, struct reader_recipient *r
     recipient->address = is_address || !has_other ? final : original;
     if (recipient->address.len == 0)
         recipient->address = original;
+    if (original.len == 0) // Sendmail: where an alias or a list led to
+        original = mail_address_find(group->values[FIELD_ACTUAL]);
     if (!view_equals(recipient->address, original))
         recipient->original = original;
 }
