@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static struct dns_resolver *create_resolver(struct probe_run *run) {
     const struct config *config = run->call.options.config;
@@ -78,8 +79,19 @@ static void print_result(const struct probe_one *one) {
     buffer_finish(&out);
 }
 
+// On a terminal alone, and beside what is printed.
+static void count_down(void *arg, int64_t left_ms) {
+    long long left_s = (long long)((left_ms + 999) / 1000);
+    fprintf(stderr, "\r\033[K");
+    if (left_ms > 0)
+        fprintf(stderr, "deferred; trying the same again in %lld:%02lld", left_s / 60, left_s % 60);
+    fflush(stderr);
+}
+
 static void run_single(struct probe_run *run) {
     struct probe_one *one = mem_alloc_zero(sizeof(*one));
+    if (isatty(STDERR_FILENO))
+        run->call.options.watch.counts_down = count_down;
     one->call = &run->call;
     one->text = run->list.texts[0];
     probe_one_run(one);

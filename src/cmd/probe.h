@@ -60,7 +60,7 @@ IO_WAITS void probe_many_run(struct probe_call *call, const struct probe_list *l
 // The options as they were given.
 struct probe_arguments {
     const char *config, *from, *helo, *sender, *port, *tls, *ca, *resolver, *timeout, *controls,
-        *rcpt, *mail_to, *message, *file, *concurrency, *baseline, *block_lists;
+        *rcpt, *mail_to, *message, *wait, *file, *concurrency, *baseline, *block_lists;
     bool is_json, is_deep, wants_help;
 };
 

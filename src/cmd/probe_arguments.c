@@ -25,7 +25,7 @@ static const char help[] =
     "      --rcpt ADDR      a recipient to name to a host, domain or connector\n"
     "      --mail-to ADDR   delivers a small test message there; where it is not taken as a "
     "whole,\n"
-    "                       up to five more that find out why. The target may be left out\n"
+    "                       up to six more that find out why. The target may be left out\n"
     "      --message FILE   with --mail-to: sends this message instead, as it is\n"
     "      --port N         instead of the connector's, for MX and hosts without a port\n"
     "      --tls DEMAND     none, opportunistic, required, ca or domain\n"
@@ -33,6 +33,9 @@ static const char help[] =
     "      --resolver IP    a DNS server to ask instead of the system's; a port may follow\n"
     "      --timeout TIME   the longest wait for one answer, such as 10s; 30s unless given.\n"
     "                       The whole run takes at most three times that\n"
+    "      --wait TIME      where a recipient is deferred: waits as long as the reply says, TIME "
+    "at\n"
+    "                       most, and tries the same again, which proves greylisting\n"
     "      --deep           every experiment, also where nothing is wrong. Without it, those that\n"
     "                       decide something about a fault\n"
     "      --control HOST:PORT[,...]\n"
@@ -58,6 +61,7 @@ int probe_arguments_parse(struct probe_arguments *arguments, int argc, char **ar
                                          {"sender", 0, &arguments->sender, NULL},
                                          {"rcpt", 0, &arguments->rcpt, NULL},
                                          {"mail-to", 0, &arguments->mail_to, NULL},
+                                         {"wait", 0, &arguments->wait, NULL},
                                          {"message", 0, &arguments->message, NULL},
                                          {"port", 0, &arguments->port, NULL},
                                          {"tls", 0, &arguments->tls, NULL},
@@ -126,6 +130,16 @@ static bool read_numbers(struct probe_run *run) {
                          "--timeout is a time from 100ms to 1h such as 10s, not \"%s\"",
                          arguments->timeout);
     return true;
+}
+
+static bool read_wait(struct probe_run *run) {
+    enum { WAIT_MS_MIN = 1000, WAIT_MS_MAX = 24 * 3600 * 1000 };
+    const char *wait = run->arguments->wait;
+    int64_t *wait_ms = &run->call.options.wait_ms;
+    return !wait ||
+           (units_parse_duration(view_of(wait), wait_ms) && *wait_ms >= WAIT_MS_MIN &&
+            *wait_ms <= WAIT_MS_MAX) ||
+           error_set(&run->error, "--wait is a time from 1s to 24h such as 10m, not \"%s\"", wait);
 }
 
 // What goes into a command must not carry another one with it.
@@ -279,6 +293,7 @@ static bool read_list(struct probe_run *run) {
 }
 
 bool probe_arguments_use(struct probe_run *run) {
-    return read_sources(run) && read_demand(run) && read_numbers(run) && read_words(run) &&
-           read_controls(run) && read_block_lists(run) && read_config(run) && read_list(run);
+    return read_sources(run) && read_demand(run) && read_numbers(run) && read_wait(run) &&
+           read_words(run) && read_controls(run) && read_block_lists(run) && read_config(run) &&
+           read_list(run);
 }

@@ -160,6 +160,7 @@ void probe_experiment(struct probe *probe) {
         {issuer_decides, probe_try_issuer},
         {identity_decides, probe_try_identity},
         {probe_messages_decide, probe_try_messages},
+        {probe_later_decides, probe_try_later},
     };
     probe->is_deciding = true;
     for (size_t i = 0; i < ARRAY_LEN(experiments); i++)

@@ -197,7 +197,6 @@ static void settle_steps(struct probe *probe) {
 
 void probe_run(const struct probe_options *options, const struct probe_target *target,
                struct arena *arena, struct probe_result *result) {
-    enum { WHOLE_RUN_TIMES = 3 };
     struct probe *probe = mem_alloc_zero(sizeof(*probe));
     ASSERT(options->timeout_ms > 0 && options->config && options->resolver);
     *result = (struct probe_result){.target = target, .at_ms = io_wall_ms()};
@@ -206,7 +205,7 @@ void probe_run(const struct probe_options *options, const struct probe_target *t
                             .result = result,
                             .arena = arena,
                             .began = io_now(),
-                            .deadline = io_after(WHOLE_RUN_TIMES * options->timeout_ms)};
+                            .deadline = io_after(PROBE_RUN_TIMES * options->timeout_ms)};
     choose_connector(probe);
     probe_look_at_machine(probe);
     if (find_route(probe)) {

@@ -42,6 +42,12 @@ bool probe_target_parse(struct view text, const struct config *config, struct ar
                         struct probe_target *target, struct error *error);
 
 // --- How --------------------------------------------------------------------------------------
+// Told while a run goes on, for people; each may be NULL. Called from the run's fiber: no waiting.
+struct probe_watch {
+    void (*counts_down)(void *arg,
+                        int64_t left_ms); // each second of a long pause; zero: it is over
+    void *arg;
+};
 struct probe_options {
     struct config *config;
     struct dns_resolver *resolver; // of the calling loop
@@ -54,7 +60,10 @@ struct probe_options {
     uint16_t port;                             // zero: as configured
     bool has_tls;                              // `tls_demand` instead of the connector's
     enum config_tls tls_demand;
-    int64_t timeout_ms;  // for each answer; the whole run takes at most three times that
+    int64_t timeout_ms; // for each answer; the whole run takes at most three times that
+    // A deferral is tried again for so long, beyond that time; zero: it is not.
+    int64_t wait_ms;
+    struct probe_watch watch;
     bool sends_mail;     // to the target's recipient: a small test message, delivered for real
     struct view message; // instead of the test message; lines end with CRLF. Empty: none
     bool is_deep;        // every experiment of the second tier, also where nothing is wrong

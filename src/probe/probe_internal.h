@@ -21,6 +21,7 @@
 
 enum {
     PROBE_STEPS_MAX = 96,
+    PROBE_RUN_TIMES = 3, // the whole run, by the time-out of one answer
     PROBE_WAYS_MAX = 16, // addresses that are called
     PROBE_CALLS_AT_ONCE = 4,
     PROBE_SESSIONS_MAX = 4, // conversations of tier 1: hosts are tried until one is well
@@ -198,6 +199,12 @@ IO_WAITS void probe_try_authorities(struct probe *probe);
 // --- message.c: experiments about messages, with --mail-to alone -------------------------------
 bool probe_messages_decide(const struct probe *probe);
 IO_WAITS void probe_try_messages(struct probe *probe);
+
+// --- later.c: the same once more, after a deferral (--wait) -------------------------------------
+bool probe_later_decides(const struct probe *probe);
+IO_WAITS void probe_try_later(struct probe *probe);
+// "Please come back in 00:05:00", "in 300 seconds": milliseconds; zero: none is named.
+int64_t probe_time_in(struct view text);
 
 // --- letter.c -----------------------------------------------------------------------------------
 // The test message of --mail-to, or the operator's own, made once.

@@ -187,6 +187,10 @@ static void refine(struct probe *probe, const struct fact *fact, const struct at
             add_evidence(probe, rule->proved[i]);
     }
     weigh_others(probe, first);
+    static const enum sign later[] = {SIGN_LATER_WELL, SIGN_LATER_SAME, SIGN_LATER_FAILS};
+    for (size_t i = 0; i < ARRAY_LEN(later); i++)
+        if (is_seen(probe, later[i]))
+            add_evidence(probe, later[i]);
     if (is_seen(probe, SIGN_WAITED_LESS_THAN_RFC))
         add_evidence(probe, SIGN_WAITED_LESS_THAN_RFC);
 }
@@ -425,6 +429,7 @@ static void warn_of_signs(struct probe *probe) {
                 {SIGN_CERT_WEAK, CAUSE_CERT_WEAK},
                 {SIGN_CERT_OF_DEVICE, CAUSE_INSPECTING_FIREWALL},
                 {SIGN_ISSUER_COMPLETES, CAUSE_CERT_NO_INTERMEDIATE},
+                {SIGN_LATER_FURTHER, CAUSE_RCPT_GREYLIST},
                 {SIGN_BDAT_BREAKS, CAUSE_BDAT_BREAK},
                 {SIGN_BDAT_REFUSED, CAUSE_CHUNKING_MISMATCH},
                 {SIGN_EVERY_REPLY_LATE, CAUSE_TARPIT},
@@ -473,6 +478,18 @@ void probe_judge(struct probe *probe) {
     probe->first_cause = result->verdict.cause;
 }
 
+// The first try was deferred, and the second one has gone through.
+static void tell_of_later(struct probe *probe) {
+    struct verdict *verdict = &probe->result->verdict;
+    if (!is_seen(probe, SIGN_LATER_WELL))
+        return;
+    verdict->summary =
+        arena_printf(probe->arena, "%.*s; %.*s.", VIEW_ARG(cause_info(verdict->cause)->title),
+                     VIEW_ARG(probe->signs.words[SIGN_LATER_WELL]));
+    if (probe->options->sends_mail)
+        verdict->outcome = OUTCOME_DELIVERED;
+}
+
 void probe_reason(struct probe *probe) {
     struct probe_result *result = probe->result;
     read_signs(probe);
@@ -482,6 +499,7 @@ void probe_reason(struct probe *probe) {
         warn_of_ways(probe);
     } else {
         refine(probe, &result->attempt.fact, &result->attempt);
+        tell_of_later(probe);
     }
     warn_of_certificate(probe);
     warn_of_signs(probe);

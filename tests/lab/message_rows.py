@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages that do not pass: what the probe finds out with --mail-to, beside what one attempt shows."""
+import time
+
 from builders import box, letter, small_link, smtp
 from scenario import Scenario as Row
 
@@ -28,7 +30,40 @@ def resets_once(session, line):
     return "!reset" if is_first else None
 
 
+def greylist(text, seconds, verb="rcpt"):
+    """A greylist that lets a triplet pass after so many seconds."""
+    def answer(session, _):
+        seen = session.server.__dict__.setdefault("triplets", {})
+        first = seen.setdefault((session.peer, session.sender), time.monotonic())
+        return None if time.monotonic() - first >= seconds else text
+    return (smtp, {"script": {verb: answer}})
+
+
+def then_unknown(session, _):
+    session.server.tries = session.server.__dict__.get("tries", 0) + 1
+    return "450 4.2.0 try later" if session.server.tries == 1 else "550 5.1.1 no such user here"
+
+
+def waited(name, what, cause, blame, broken, wait="5s", **more):
+    more.setdefault("target", "rcpt@{d}")
+    return Row(name, what, cause, blame, broken, probe_arguments=("--wait", wait), instead=dict(PROBE_ALONE),
+               because="one attempt shows a deferral; only time tells what it was", **more)
+
+
 ROWS = [
+    waited("wait-greylist", "a greylist that names its time", "rcpt-greylist", "nobody",
+           [greylist("451 4.7.1 Greylisting in action, please come back in 00:00:02", 2)]),
+    waited("wait-greylist-unnamed", "a greylist that does not say that it is one", "rcpt-greylist", "nobody",
+           [greylist("450 not now", 3)]),
+    waited("wait-longer-than-we", "a greylist that takes longer than we wait", "rcpt-deferred", "unknown",
+           [greylist("450 not now", 60)], wait="2s"),
+    waited("wait-not-greylist", "deferred still after the time that the reply names", "rcpt-deferred", "unknown",
+           [greylist("450 not now, in 1 second perhaps", 60)]),
+    waited("wait-then-unknown", "deferred first, refused later", "user-unknown", "recipient",
+           [(smtp, {"script": {"rcpt": then_unknown}})], wait="2s"),
+    waited("wait-not-needed", "nothing is deferred", "none", "nobody", [(smtp, {})], warns=()),
+    mailed("wait-mail", "a greylist at DATA, and a message", "rcpt-greylist", "nobody",
+           [greylist("451 Temporary failure, please try again later.", 1, "data")], MAIL + ("--wait", "3s")),
     mailed("mail-healthy", "nothing; a message is delivered", "none", "nobody", [(smtp, {})], warns=()),
     mailed("mail-healthy-chunks", "nothing; by DATA and by BDAT", "none", "nobody", [(smtp, CHUNKING)],
            MAIL + ("--deep",), warns=()),

@@ -249,6 +249,18 @@ class Mail(unittest.TestCase):
                                   timeout=30, check=False)
             self.assertEqual((done.returncode, done.stdout), (2, ""), done)
 
+    def test_greylisting_is_proved(self):
+        began = time.monotonic()
+
+        def later(_):
+            return "450 4.2.0 Greylisted, please come back in 1 second" if time.monotonic() - began < 1 else None
+        with Sink({"rcpt": later}) as sink:
+            _, answer = probe(f"127.0.0.1:{sink.port}", "--mail-to", "box@example.net", "--wait", "10s")
+            self.assertEqual((answer["cause"], answer["blame"], answer["outcome"], answer["messages"]),
+                             ("rcpt-greylist", "nobody", "delivered", 1))
+            self.assertGreaterEqual(answer["confidence"], 0.98)
+            self.assertEqual(len(sink.messages), 1)
+
     def test_why_a_message_breaks(self):
         """By size: a short one passes, other words of the same length do not."""
         def breaks(body):
