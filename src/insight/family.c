@@ -46,17 +46,24 @@ enum cause family_of(enum cause cause) {
 }
 
 // The road itself: DNS, connection, session, TLS.
-static const struct family_traits road = {
-    .score_min = 8, .floor = 0.01, .n_messages_min = 3, .everything_share = 0.3};
+static const struct family_traits road = {.score_min = 8,
+                                          .floor = 0.01,
+                                          .n_messages_min = 3,
+                                          .everything_share = 0.3,
+                                          .retries_count = true};
 // Answers that are about us: block lists, names, authentication.
 static const struct family_traits standing = {.score_min = 8,
                                               .floor = 0.02,
                                               .n_messages_min = 3,
                                               .n_recipients_min = 2,
-                                              .everything_share = 0.03};
+                                              .everything_share = 0.03,
+                                              .retries_count = true};
 // Answers of a server about itself.
-static const struct family_traits server = {
-    .score_min = 8, .floor = 0.02, .n_messages_min = 3, .n_recipients_min = 2};
+static const struct family_traits server = {.score_min = 8,
+                                            .floor = 0.02,
+                                            .n_messages_min = 3,
+                                            .n_recipients_min = 2,
+                                            .retries_count = true};
 // Answers that may be one mailbox's or one message's.
 static const struct family_traits general = {
     .score_min = 8, .floor = 0.04, .n_messages_min = 5, .n_recipients_min = 4};
@@ -72,8 +79,11 @@ static const struct family_traits greylist = {.score_min = 8,
                                               .n_messages_min = 3,
                                               .n_recipients_min = 2,
                                               .age_ms_min = 100 * MINUTE_MS};
-static const struct family_traits local = {
-    .score_min = 8, .floor = 0.01, .n_messages_min = 3, .everything_share = 0.1};
+static const struct family_traits local = {.score_min = 8,
+                                           .floor = 0.01,
+                                           .n_messages_min = 3,
+                                           .everything_share = 0.1,
+                                           .retries_count = true};
 
 static const struct family_traits *traits_of_blame(enum blame blame) {
     switch (blame) {

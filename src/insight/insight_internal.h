@@ -64,6 +64,7 @@ struct family_traits {
     uint64_t n_successes_min; // before it: the place must have worked
     int64_t age_ms_min;       // younger messages do not count (greylisting)
     double everything_share;  // of the places that must fail at once; zero: never this side's
+    bool retries_count;       // a message that fails again speaks of the place, not of itself
 };
 enum cause family_of(enum cause cause);
 const struct family_traits *family_traits(enum cause family);
@@ -114,17 +115,15 @@ struct trouble {
     bool has_hosts;     // more than one
     uint16_t first_file;
     uint64_t first_line;
-    // What its beginning would be if the first failure was an odd one; zero: none was between.
-    int64_t second_ms;
-    uint64_t n_successes_to_second;
-    uint16_t second_file;
-    uint64_t second_line;
+    // What it was opened for, with which the beginning is found once its course is known.
+    struct point *points; // owned; NULL in a copy and in what is everybody's
+    uint8_t n_points, first_point;
+    uint64_t n_successes_open; // of the place then
 };
 
 struct trouble *trouble_create(struct insight *insight, enum scope scope, enum cause family);
 void trouble_destroy(struct trouble *trouble);
-// A copy that stands in no list. Where everything failed but for what came between the first
-// failure and the second, that is where it begins.
+// A copy that stands in no list, with its beginning as it is known by now.
 struct trouble *trouble_copy(const struct trouble *trouble);
 void trouble_name(struct trouble *trouble, struct view name);
 void trouble_add(struct trouble *trouble, const struct insight_event *event);
@@ -133,8 +132,6 @@ bool trouble_succeeds(struct trouble *trouble, int64_t at_ms);
 uint64_t trouble_share(const struct trouble *trouble, double *share);
 const struct trouble_cause *trouble_main_cause(const struct trouble *trouble);
 void trouble_join(struct trouble *trouble, const struct trouble *other);
-// Whether the first failure was an odd one, and everything else fails since the second.
-bool trouble_begins_odd(const struct trouble *trouble);
 // `other` is a part of it, seen from nearer: who was hit comes here, what was tried is known.
 void trouble_take_in(struct trouble *trouble, const struct trouble *other);
 
@@ -147,6 +144,7 @@ struct point {
     uint64_t line;
     uint16_t file;
     uint16_t weight;
+    bool has_retry; // one of its messages failed again before anything else did
 };
 
 struct series {
@@ -209,6 +207,31 @@ void place_fails(struct insight *insight, struct place *place, const struct insi
 void place_notes(struct insight *insight, struct place *place, const struct insight_event *event);
 void place_free(struct insight *insight, struct place *place);
 void series_free(struct insight *insight, struct series *series);
+
+// --- The scan and the onset ----------------------------------------------------------------------
+struct scan_input {
+    const struct point *points;
+    size_t n_points;
+    uint64_t n_successes;    // of the place, up to now
+    uint64_t n_failed_after; // messages that are no points
+    double floor;            // of the family
+    bool counts_retries;
+};
+struct scan {
+    size_t at;    // the point with which it begins
+    double score; // log-likelihood ratio
+    double share, normal;
+};
+// The score is zero where nothing differs from what is normal.
+void scan_points(const struct scan_input *input, struct scan *best);
+void scan_skip_odd(const struct scan_input *input, struct scan *best);
+
+// Keeps the points of a trouble that is opened with the one at `at`.
+void onset_keep(struct trouble *trouble, const struct scan_input *input, size_t at);
+void onset_set(struct trouble *trouble, const struct point *point);
+void onset_take_point(struct trouble *trouble, const struct point *point);
+// Finds the beginning anew, knowing what came after.
+void onset_settle(struct trouble *trouble);
 
 // --- Everything ---------------------------------------------------------------------------------
 struct start {

@@ -57,8 +57,7 @@ static bool is_part(const struct trouble *part, const struct trouble *whole) {
     // A few messages, the first of them odd ones before it.
     if (count_get(&part->messages) < FEW_MESSAGES)
         return true;
-    int64_t onset_ms = trouble_begins_odd(part) ? part->second_ms : part->onset_ms;
-    return onset_ms >= whole->onset_ms - ALIKE_MS && onset_ms <= end_of(whole);
+    return part->onset_ms >= whole->onset_ms - ALIKE_MS && part->onset_ms <= end_of(whole);
 }
 
 static bool is_of_site(const struct trouble *destination, const struct trouble *site) {

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The failures of a place and when they become an incident: a scan over the latest points for the
-// moment since when failures are much more frequent than is normal there (the log-likelihood ratio
-// of two shares). Failures that were there before, however many, are what is normal.
+// The failures of a place and when they become an incident: when the scan of the latest points
+// finds that they are much more frequent than is normal there.
 #include "insight/insight_internal.h"
 
 #include <math.h>
 #include <stdlib.h>
-
-enum { PRIOR_WEIGHT = 50 };          // tries for which the family's floor stands
-static const double SHARE_MIN = 0.1; // of what is tried; less is no incident
 
 static struct point *point_at(const struct series *series, size_t i) {
     return &series->points[(series->first_point + i) % series->points_size];
@@ -143,71 +139,7 @@ static void add_point(struct insight *insight, struct series *series,
     series->n_failed++;
 }
 
-// --- The scan ------------------------------------------------------------------------------------
-struct scan {
-    size_t at;    // the point with which it begins
-    double score; // log-likelihood ratio
-    double share, normal;
-};
-
-// Of all that failed since point `at`, what the two moments with the most of it brought beyond one
-// failure each.
-static uint64_t excess_of_bursts(const struct series *series, size_t at) {
-    int64_t begin_ms = INT64_MIN / 2;
-    uint64_t first = 1, second = 1, n = 0;
-    for (size_t i = at; i <= series->n_points; i++) {
-        const struct point *point = i < series->n_points ? point_at(series, i) : NULL;
-        if (point && point->at_ms - begin_ms <= BURST_MS) {
-            n += point->weight;
-            continue;
-        }
-        second = n > first ? first : n > second ? n : second;
-        first = n > first ? n : first;
-        if (point) {
-            begin_ms = point->at_ms;
-            n = point->weight;
-        }
-    }
-    return first - 1 + second - 1;
-}
-
-static double normal_at(const struct point *point, double floor) {
-    double normal = ((double)point->n_failed + floor * PRIOR_WEIGHT) /
-                    ((double)(point->n_failed + point->n_successes) + PRIOR_WEIGHT);
-    return fmin(0.5, fmax(normal, floor));
-}
-
-static void score_from(const struct series *series, size_t at, double floor, struct scan *best) {
-    const struct point *point = point_at(series, at);
-    // A lost connection takes several messages with it: the largest bursts count once.
-    double failed = (double)(series->n_failed - point->n_failed - excess_of_bursts(series, at));
-    double worked = (double)(series->place->n_successes - point->n_successes);
-    double share = failed / (failed + worked), normal = normal_at(point, floor);
-    if (share <= 2 * normal || share < SHARE_MIN)
-        return;
-    double score = failed * log(share / normal);
-    if (worked > 0)
-        score += worked * log((1 - share) / (1 - normal));
-    if (score > best->score)
-        *best = (struct scan){.at = at, .score = score, .share = share, .normal = normal};
-}
-
-// Where nothing at all gets through any more, that is the beginning, not an odd failure before it.
-static void skip_odd_failures(const struct series *series, double floor, struct scan *best) {
-    for (size_t i = best->at + 1; i + 3 <= series->n_points; i++) {
-        struct scan whole = {0};
-        uint64_t worked = series->place->n_successes - point_at(series, i)->n_successes;
-        uint64_t between =
-            point_at(series, i)->n_successes - point_at(series, best->at)->n_successes;
-        if (worked > 0 || between == 0)
-            continue;
-        score_from(series, i, floor, &whole);
-        if (whole.score > 0.6 * best->score)
-            *best = whole;
-        return;
-    }
-}
-
+// --- The alarm -----------------------------------------------------------------------------------
 static size_t distinct_recipients(const struct series *series, size_t from) {
     struct count count = {0};
     size_t n = 0;
@@ -220,17 +152,24 @@ static size_t distinct_recipients(const struct series *series, size_t from) {
     return n;
 }
 
-static bool is_alarming(const struct series *series, const struct family_traits *traits,
-                        struct scan *best) {
-    const struct place *place = series->place;
-    *best = (struct scan){0};
+// The points in a row.
+static void input_of(const struct series *series, const struct family_traits *traits,
+                     struct point points[SERIES_POINTS_MAX], struct scan_input *input) {
     for (size_t i = 0; i < series->n_points; i++)
-        score_from(series, i, traits->floor, best);
-    double wanted = traits->score_min + 0.5 * log1p((double)place->n_attempts);
-    if (best->score < wanted)
+        points[i] = *point_at(series, i);
+    *input = (struct scan_input){.points = points,
+                                 .n_points = series->n_points,
+                                 .n_successes = series->place->n_successes,
+                                 .floor = traits->floor};
+}
+
+static bool is_alarming(const struct series *series, const struct scan_input *input,
+                        const struct family_traits *traits, struct scan *best) {
+    scan_points(input, best);
+    if (best->score < traits->score_min + 0.5 * log1p((double)series->place->n_attempts))
         return false;
-    skip_odd_failures(series, traits->floor, best);
-    const struct point *first = point_at(series, best->at);
+    scan_skip_odd(input, best);
+    const struct point *first = &input->points[best->at];
     return series->n_failed - first->n_failed >= traits->n_messages_min &&
            series->last_ms - first->at_ms >= LASTS_MS_MIN &&
            first->n_successes >= traits->n_successes_min &&
@@ -238,29 +177,9 @@ static bool is_alarming(const struct series *series, const struct family_traits 
 }
 
 // --- Opening -------------------------------------------------------------------------------------
-static void take_points(struct series *series, struct trouble *trouble, const struct scan *scan) {
-    const struct point *first = point_at(series, scan->at);
-    for (size_t i = scan->at; i < series->n_points; i++) {
-        const struct point *point = point_at(series, i);
-        count_add(&trouble->messages, point->message);
-        count_add(&trouble->recipients, point->recipient);
-        count_add(&trouble->senders, point->sender);
-        trouble->n_attempts += point->weight;
-        if (point->arrived_ms &&
-            (trouble->oldest_ms == 0 || point->arrived_ms < trouble->oldest_ms))
-            trouble->oldest_ms = point->arrived_ms;
-        if (point->arrived_ms)
-            trouble->longest_wait_ms =
-                int64_max(trouble->longest_wait_ms, point->at_ms - point->arrived_ms);
-    }
-    trouble->n_attempts--; // the last one is added with all it says
-    trouble->n_successes += series->place->n_successes - first->n_successes;
-    series->n_failed = first->n_failed; // what belongs to an incident is not normal
-    series->n_points = 0;
-}
-
-static void open_trouble(struct insight *insight, struct series *series, const struct scan *scan) {
-    const struct point *first = point_at(series, scan->at);
+static void open_trouble(struct insight *insight, struct series *series,
+                         const struct scan_input *input, size_t at) {
+    const struct point *first = &input->points[at];
     struct trouble *trouble = series->closed;
     bool goes_on = trouble && first->at_ms - trouble->last_failure_ms < REOPEN_MS;
     if (!goes_on)
@@ -270,25 +189,20 @@ static void open_trouble(struct insight *insight, struct series *series, const s
         return;
     if (!goes_on) {
         trouble->name = view_own(series->place->name);
-        trouble->onset_ms = first->at_ms;
-        trouble->first_file = first->file;
-        trouble->first_line = first->line;
-        trouble->normal =
-            ((double)first->n_failed) / fmax(1, (double)(first->n_failed + first->n_successes));
-    }
-    if (!goes_on && scan->at + 1 < series->n_points) {
-        const struct point *second = point_at(series, scan->at + 1);
-        trouble->second_ms = second->at_ms;
-        trouble->second_file = second->file;
-        trouble->second_line = second->line;
-        trouble->n_successes_to_second = second->n_successes - first->n_successes;
+        onset_set(trouble, first);
+        onset_keep(trouble, input, at);
     }
     trouble->end_ms = 0;
     if (series->place->site)
         trouble->site_hash = view_hash(series->place->site->name);
+    for (size_t i = at; i < input->n_points; i++)
+        onset_take_point(trouble, &input->points[i]);
+    trouble->n_attempts--; // the last one is added with all it says
+    trouble->n_successes += input->n_successes - first->n_successes;
+    series->n_failed = first->n_failed; // what belongs to an incident is not normal
+    series->n_points = 0;
     series->open = trouble;
     series->place->n_open++;
-    take_points(series, trouble, scan);
 }
 
 static void close_trouble(struct series *series) {
@@ -323,20 +237,35 @@ void place_succeeds(struct insight *insight, struct place *place,
     }
 }
 
+static void note_point(struct insight *insight, struct series *series,
+                       const struct insight_event *event) {
+    if (!is_known(series, event->message))
+        add_point(insight, series, event);
+    else if (series->n_points > 0)
+        point_at(series, series->n_points - 1U)->has_retry = true;
+    remember(series, event->message);
+}
+
+static void raise_alarm(struct insight *insight, struct series *series,
+                        const struct family_traits *traits) {
+    struct point points[SERIES_POINTS_MAX];
+    struct scan_input input;
+    struct scan scan;
+    input_of(series, traits, points, &input);
+    if (is_alarming(series, &input, traits, &scan))
+        open_trouble(insight, series, &input, scan.at);
+}
+
 static void fail_series(struct insight *insight, struct series *series,
                         const struct insight_event *event) {
     const struct family_traits *traits = family_traits(series->family);
     bool is_old_enough = traits->age_ms_min == 0 || event->arrived_ms == 0 ||
                          event->at_ms - event->arrived_ms >= traits->age_ms_min;
-    struct scan scan;
     series->last_ms = event->at_ms;
     proof_set(&series->proof, event);
     if (!series->open && is_old_enough) {
-        if (!is_known(series, event->message))
-            add_point(insight, series, event);
-        remember(series, event->message);
-        if (is_alarming(series, traits, &scan))
-            open_trouble(insight, series, &scan);
+        note_point(insight, series, event);
+        raise_alarm(insight, series, traits);
     }
     if (series->open) {
         remember(series, event->message);

@@ -20,6 +20,7 @@ void trouble_destroy(struct trouble *trouble) {
         view_disown(&trouble->names[i].name);
     view_disown(&trouble->name);
     view_disown(&trouble->host);
+    free(trouble->points);
     free(trouble);
 }
 
@@ -203,21 +204,6 @@ static void join_times(struct trouble *trouble, const struct trouble *other) {
         trouble->oldest_ms = other->oldest_ms;
 }
 
-bool trouble_begins_odd(const struct trouble *trouble) {
-    return trouble->second_ms && trouble->n_successes_to_second > 0 &&
-           trouble->n_successes == trouble->n_successes_to_second;
-}
-
-static void settle_onset(struct trouble *trouble) {
-    if (!trouble_begins_odd(trouble) || count_get(&trouble->messages) < 4)
-        return;
-    trouble->onset_ms = trouble->second_ms;
-    trouble->first_file = trouble->second_file;
-    trouble->first_line = trouble->second_line;
-    trouble->n_successes = trouble->n_successes_to_second = 0;
-    trouble->n_attempts--;
-}
-
 struct trouble *trouble_copy(const struct trouble *trouble) {
     struct trouble *copy = mem_alloc(sizeof(*copy));
     *copy = *trouble;
@@ -235,7 +221,9 @@ struct trouble *trouble_copy(const struct trouble *trouble) {
         copy->names[i].name = view_own(trouble->names[i].name);
     copy->name = view_own(trouble->name);
     copy->host = view_own(trouble->host);
-    settle_onset(copy);
+    onset_settle(copy);
+    copy->points = NULL;
+    copy->n_points = 0;
     return copy;
 }
 
