@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes a log of Postfix or Exim with known incidents, and the truth about them.
 
-Usage: bench/loggen.py [--format postfix|exim] [--seed N] [--messages N] [--hours H] [--destinations N] LOG TRUTH
+Usage: bench/loggen.py [--format postfix|exim] [--nasty] [--seed N] [--messages N] [--hours H] [--destinations N]
+                        LOG TRUTH
 
 A day of a relay is played from a seed: messages arrive, are tried, put off, tried again as Postfix does it, and a few
 things go wrong for a while: one destination, one hoster with many, or our own side. Around them stands what every log
 is full of: greylisting, unknown recipients, full mailboxes, odd failures that pass with the next try, lost connections
 that take several messages with them, mistyped domains that never answer, inbound rejects, lines of other programs.
+--nasty adds what makes it hard: several instances and hosts, a night over New Year, a load at midnight, a destination
+that is always half broken and one that slowly gets worse (both may be told or not), one sender's bad list, two
+incidents at once at one destination, one that is there from the first line and one that lasts to the last.
 TRUTH is JSON: one object an incident, with the time of its first failed line.
 """
 import argparse
@@ -101,6 +105,7 @@ class Trouble:
     def __init__(self, kind, name, domains, cause, begin, end, share):
         self.kind, self.name, self.domains, self.cause = kind, name, domains, cause
         self.begin, self.end, self.share = begin, end, share
+        self.is_doubtful = False  # nobody can say whether it is one
         self.first, self.last, self.line = None, None, None
         self.messages, self.hit = set(), set()
 
@@ -119,7 +124,7 @@ class Trouble:
         return {"kind": kind, "name": name, "domains": sorted(self.domains), "cause": cause,
                 "begin": base + self.begin, "end": base + self.end, "share": self.share,
                 "first": base + self.first if self.first is not None else None,
-                "line": self.line, "messages": len(self.messages), "must": bool(is_seen and self.first is not None)}
+                "line": self.line, "messages": len(self.messages), "must": bool(is_seen and self.first is not None and not self.is_doubtful)}
 
 
 class Play:
@@ -135,6 +140,9 @@ class Play:
         self.lines, self.heap, self.order = [], [], 0
         self.troubles = []
         self.n_messages = 0
+        self.is_nasty = arguments.nasty
+        if self.is_nasty:
+            self.base = 1767139200  # 2025-12-31, so that midnight is New Year
 
     # --- What exists ---------------------------------------------------------------------------------
     def build(self):
@@ -152,7 +160,39 @@ class Play:
             typo.is_dead = True
             self.typos.append(typo)
         self.senders = [f"sender{i}@our.example" for i in range(80)]
+        if self.is_nasty:
+            self.plan_nasty()
         self.plan_troubles(hosters)
+
+    def plan_nasty(self):
+        """A destination each, so that nothing hides behind another."""
+        rng, span = self.rng, self.span
+        always, drifts, twice, first, last = self.destinations[3:8]
+        self.drifts = drifts
+        for destination in (always, drifts, twice, first, last):
+            destination.odd_share, destination.greylists, destination.hoster = 0.002, False, None
+            destination.hosts = [f"mx1.{destination.domain}"]
+        middle = rng.uniform(0.3, 0.6) * span
+        rows = [(always, "overload", 0, span, 0.5, True), (drifts, "closed-rcpt", 0, span, 0.4, True),
+                (twice, "overload", middle, middle + 7200, 0.45, False),
+                (twice, "tls-handshake", middle + 900, middle + 9000, 0.6, False),
+                (first, "conn-refused", 0, 5400, 1.0, False), (last, "silent-body", span - 9000, span, 1.0, False)]
+        for destination, cause, begin, end, share, is_doubtful in rows:
+            trouble = Trouble("destination", destination.domain, [destination.domain], cause, begin, end, share)
+            trouble.is_doubtful = is_doubtful
+            self.troubles.append(trouble)
+            destination.troubles.append(trouble)
+
+    def nasty_load(self):
+        """Letters at midnight, to everybody at once; and a list of people who left long ago."""
+        rng = self.rng
+        for _ in range(self.arguments.messages // 8):
+            self.new_message(86400 + rng.uniform(0, 240), rng.choice(self.destinations))["sender"] = "news@our.example"
+        at = rng.uniform(0.2, 0.8) * self.span
+        for i in range(120):
+            message = self.new_message(at + i * 2, rng.choice(self.destinations))
+            message["sender"] = "sales@our.example"
+            message["people"] = [f"gone{i}@{message['to'].domain}"]
 
     def span_of_trouble(self):
         length = self.rng.choice([900, 1800, 3600, 7200, 4 * 3600])
@@ -234,10 +274,22 @@ class Play:
         whole = self.base + at
         parts = time.gmtime(whole)
         if self.is_3339:
-            return time.strftime("%Y-%m-%dT%H:%M:%S", parts) + f".{int(whole * 1000) % 1000:03d}000+00:00 relay "
-        return f"{MONTHS[parts.tm_mon - 1]} {parts.tm_mday:2d} {time.strftime('%H:%M:%S', parts)} relay "
+            return time.strftime("%Y-%m-%dT%H:%M:%S", parts) + f".{int(whole * 1000) % 1000:03d}000+00:00 "
+        return f"{MONTHS[parts.tm_mon - 1]} {parts.tm_mday:2d} {time.strftime('%H:%M:%S', parts)} "
+
+    def machine(self, text):
+        """The host of the syslog; of several instances and hosts by the id of the message."""
+        return "" if self.is_exim else "relay2 " if self.is_nasty and text.split(": ")[1][-1:] in "13579BDFbdfhj" else \
+            "relay "
+
+    def instance(self, text):
+        """"postfix-out" for half of what relay2 does."""
+        if self.is_exim or not self.is_nasty or not text.startswith("postfix/"):
+            return text
+        return text if text.split(": ")[1][-2:-1] in "02468ACEacegi" else "postfix-out" + text[7:]
 
     def say(self, at, text):
+        text = self.instance(text)
         self.order += 1
         self.lines.append((at, self.order, text))
         return self.order
@@ -292,7 +344,8 @@ class Play:
         if destination.is_dead:
             return "conn-timeout", None
         for trouble in destination.troubles:
-            if trouble.begin <= at < trouble.end and rng.random() < trouble.share:
+            share = trouble.share * at / self.span if self.is_nasty and destination is self.drifts else trouble.share
+            if trouble.begin <= at < trouble.end and rng.random() < share:
                 return trouble.cause, trouble
         person = recipient.split("@")[0]
         if destination.greylists and (message["sender"], recipient) not in destination.passed:
@@ -413,6 +466,8 @@ class Play:
     def run(self):
         self.build()
         self.arrivals()
+        if self.is_nasty:
+            self.nasty_load()
         self.lost_connections()
         self.noise()
         while self.heap:
@@ -428,7 +483,7 @@ class Play:
         with open(self.arguments.log, "w", encoding="utf-8") as log:
             for number, (at, order, text) in enumerate(self.lines, 1):
                 numbers[order] = number
-                log.write(self.stamp(at) + text + "\n")
+                log.write(self.stamp(at) + self.machine(text) + text + "\n")
         truth = [trouble.truth(self.base, self.is_exim) for trouble in self.troubles]
         for one in truth:
             one["line"] = numbers.get(one["line"])
@@ -440,6 +495,7 @@ class Play:
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--format", choices=["postfix", "exim"], default="postfix")
+    parser.add_argument("--nasty", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--messages", type=int, default=8000)
     parser.add_argument("--hours", type=float, default=30)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How well postrider logs finds known incidents.
 
-Usage: bench/logscore.py [--format postfix|exim] [--seeds FIRST-LAST] [--verbose] PROGRAM
+Usage: bench/logscore.py [--format postfix|exim] [--nasty] [--seeds FIRST-LAST] [--verbose] PROGRAM
 
 For each seed a log is made (bench/loggen.py) and read; what is reported is held against the truth. Recall: known
 incidents that were found. Precision: reported ones that are known (a second report of the same one is wrong). Cause:
@@ -58,7 +58,10 @@ class Score:
         self.known += sum(truth["must"] for truth in truths)
         for reported in incidents:
             self.reported += 1
-            match = next((i for i, truth in enumerate(truths) if is_match(reported, truth) and (i not in taken or not truth["must"])), None)
+            matches = [i for i, truth in enumerate(truths)
+                       if is_match(reported, truth) and (i not in taken or not truth["must"])]
+            # Of two at one place it is the one with its cause.
+            match = next((i for i in matches if truths[i]["cause"] == reported["cause"]), matches[0] if matches else None)
             if match is None:
                 is_dead = bool(names_of(reported) & dead)
                 self.right += is_dead
@@ -125,6 +128,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seeds", default="1-10")
     parser.add_argument("--format", default="postfix")
+    parser.add_argument("--nasty", action="store_true")
     parser.add_argument("--messages", default="8000")
     parser.add_argument("--destinations", default="250")
     parser.add_argument("--hours", default="30")
@@ -135,6 +139,7 @@ def main():
     score = Score()
     options = ["--format", arguments.format, "--messages", arguments.messages,
                "--destinations", arguments.destinations, "--hours", arguments.hours]
+    options += ["--nasty"] if arguments.nasty else []
     for seed in range(int(first), int(last or first) + 1):
         known, told = run_seed(arguments.program, seed, options)
         score.add(seed, known["incidents"], told["incidents"], set(known["dead"]))

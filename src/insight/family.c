@@ -72,6 +72,7 @@ static const struct family_traits everyday = {.score_min = 14,
                                               .floor = 0.15,
                                               .n_messages_min = 10,
                                               .n_recipients_min = 8,
+                                              .n_senders_min = 2,
                                               .n_successes_min = 5};
 // Refused at first on purpose: an alarm only where it goes on and on.
 static const struct family_traits greylist = {.score_min = 8,

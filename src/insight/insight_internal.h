@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How insight is built. Private to this folder.
 //
-//   place     a destination or a site, with what is delivered there
-//   series    the failures of one place and one kind of cause (family)
-//   point     a moment in a series at which messages failed that had not failed before
-//   trouble   an incident while it is being followed, and after
-//   start     a place that begins to fail; many at once are everybody's trouble
-//
-// A series is quiet (points alone) or has an open trouble. `insight->n_open` and `place->n_open`
+// The words (place, series, point, trouble, start) are told in README.md. A series is quiet (points alone) or has an open trouble. `insight->n_open` and `place->n_open`
 // count the latter.
 #ifndef INSIGHT_INSIGHT_INTERNAL_H
 #define INSIGHT_INSIGHT_INTERNAL_H
@@ -61,6 +55,7 @@ struct family_traits {
     double floor;            // share of such failures that nobody wonders about
     unsigned n_messages_min; // of an incident
     unsigned n_recipients_min;
+    unsigned n_senders_min; // one sender's list of people who left is no incident
     uint64_t n_successes_min; // before it: the place must have worked
     int64_t age_ms_min;       // younger messages do not count (greylisting)
     double everything_share;  // of the places that must fail at once; zero: never this side's

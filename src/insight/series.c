@@ -140,12 +140,14 @@ static void add_point(struct insight *insight, struct series *series,
 }
 
 // --- The alarm -----------------------------------------------------------------------------------
-static size_t distinct_recipients(const struct series *series, size_t from) {
+// Those who are not known may all be different.
+static size_t distinct(const struct series *series, size_t from, bool of_senders) {
     struct count count = {0};
     size_t n = 0;
     for (size_t i = from; i < series->n_points; i++) {
-        count_add(&count, point_at(series, i)->recipient);
-        n += point_at(series, i)->recipient == 0;
+        uint64_t who = of_senders ? point_at(series, i)->sender : point_at(series, i)->recipient;
+        count_add(&count, who);
+        n += who == 0;
     }
     n += count_get(&count);
     count_finish(&count);
@@ -173,7 +175,8 @@ static bool is_alarming(const struct series *series, const struct scan_input *in
     return series->n_failed - first->n_failed >= traits->n_messages_min &&
            series->last_ms - first->at_ms >= LASTS_MS_MIN &&
            first->n_successes >= traits->n_successes_min &&
-           distinct_recipients(series, best->at) >= traits->n_recipients_min;
+           distinct(series, best->at, false) >= traits->n_recipients_min &&
+           distinct(series, best->at, true) >= traits->n_senders_min;
 }
 
 // --- Opening -------------------------------------------------------------------------------------

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // An incident while it is followed: what it hits, how far, and when it is over. It is over when
-// successes have gone on: at least ten minutes and three times as many as would be expected by
-// chance between two failures.
+// successes have gone on: at least ten minutes, and so many that they would hardly follow each
+// other by chance where so large a share fails.
 #include "insight/insight_internal.h"
 
+#include <math.h>
 #include <stdlib.h>
+
+static const double RUN_UNLIKELY = 5.5; // a run of successes that happens once in 250 times
 
 void trouble_destroy(struct trouble *trouble) {
     if (!trouble)
@@ -154,7 +157,7 @@ bool trouble_succeeds(struct trouble *trouble, int64_t at_ms) {
     if (at_ms - trouble->last_failure_ms < SETTLED_MS || trouble->n_successes_after < 3)
         return true;
     trouble_share(trouble, &share);
-    wanted = share > 0.01 ? 3 / share : 300;
+    wanted = share < 0.01 ? 300 : share > 0.9 ? 3 : RUN_UNLIKELY / -log(1 - share);
     if ((double)trouble->n_successes_after < wanted)
         return true;
     trouble->end_ms = trouble->first_success_ms;

@@ -289,8 +289,9 @@ class Logs(unittest.TestCase):
 
     def test_known_incidents_are_found(self):
         score = logscore.Score()
-        for seed in (201, 202, 203, 204, 205):
-            known, told = logscore.run_seed(PROGRAM, seed, ["--messages", "5000", "--destinations", "200"])
+        for seed in (201, 202, 203, 204, 205, 206, 207):
+            nasty = ["--nasty"] if seed > 205 else []
+            known, told = logscore.run_seed(PROGRAM, seed, ["--messages", "5000", "--destinations", "200", *nasty])
             score.add(seed, known["incidents"], told["incidents"], set(known["dead"]))
         self.assertGreaterEqual(score.known, 5)
         self.assertTrue(score.is_good(), "\n".join(score.notes))
