@@ -70,7 +70,9 @@ static int open_file(struct logs *logs, const char *path, uint64_t *size_bytes) 
     const char *wrong = NULL;
     if (is_stdin(path))
         return STDIN_FILENO;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    // A pipe that nobody writes to yet would be at its end at once; it is waited for.
+    bool is_pipe = stat(path, &status) == 0 && S_ISFIFO(status.st_mode);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | (is_pipe ? 0 : O_NONBLOCK));
     if (fd < 0 || fstat(fd, &status) != 0)
         wrong = strerror(errno);
     else if (S_ISDIR(status.st_mode))
@@ -83,7 +85,7 @@ static int open_file(struct logs *logs, const char *path, uint64_t *size_bytes) 
             close(fd);
         return -1;
     }
-    fcntl(fd, F_SETFL, 0); // a pipe is waited for
+    fcntl(fd, F_SETFL, 0);
     *size_bytes = S_ISREG(status.st_mode) ? (uint64_t)status.st_size : 0;
     return fd;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // How insight is built. Private to this folder.
 //
-// The words (place, series, point, trouble, start) are told in README.md. A series is quiet (points alone) or has an open trouble. `insight->n_open` and `place->n_open`
-// count the latter.
+// The words (place, series, point, trouble, start) are told in README.md. A series is quiet (points
+// alone) or has an open trouble. `insight->n_open` and `place->n_open` count the latter.
 #ifndef INSIGHT_INSIGHT_INTERNAL_H
 #define INSIGHT_INSIGHT_INTERNAL_H
 

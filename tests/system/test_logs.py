@@ -121,10 +121,12 @@ class Logs(unittest.TestCase):
     def test_a_pipe_as_a_file(self):
         pipe = self.path("pipe")
         os.mkfifo(pipe)
-        with subprocess.Popen(["sh", "-c", f"cat > '{pipe}'"], stdin=subprocess.PIPE) as writer:
-            writer.stdin.write("".join(outage()).encode())
-            writer.stdin.close()
-            self.assertEqual(len(answer(pipe)["incidents"]), 1)
+        for wait in ("sleep 0.3", "true"):  # the writer comes late, or soon
+            with subprocess.Popen(["timeout", "20", "sh", "-c", f"{wait}; exec cat > '{pipe}'"],
+                                  stdin=subprocess.PIPE) as writer:
+                writer.stdin.write("".join(outage()).encode())
+                writer.stdin.close()
+                self.assertEqual(len(answer(pipe)["incidents"]), 1, wait)
 
     def test_what_cannot_be_read_is_said_and_the_rest_is_read(self):
         good = self.write("mail.log", "".join(outage()))
