@@ -206,6 +206,10 @@ IO_WAITS void probe_try_later(struct probe *probe);
 // "Please come back in 00:05:00", "in 300 seconds": milliseconds; zero: none is named.
 int64_t probe_time_in(struct view text);
 
+// --- parking.c --------------------------------------------------------------------------------
+bool probe_is_parking(struct view host);
+void probe_read_mx_parking(struct probe *probe);
+
 // --- letter.c -----------------------------------------------------------------------------------
 // The test message of --mail-to, or the operator's own, made once.
 const struct buffer *probe_message(struct probe *probe);

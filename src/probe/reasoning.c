@@ -421,6 +421,13 @@ static void warn_of_signs(struct probe *probe) {
                 {SIGN_AUTHORITIES_DISAGREE, CAUSE_DNS_SPLIT_AUTH},
                 {SIGN_SOME_AUTHORITIES_SILENT, CAUSE_DNS_TIMEOUT},
                 {SIGN_SERIALS_DIFFER, CAUSE_DNS_SPLIT_AUTH},
+                {SIGN_DELEGATION_DIFFERS, CAUSE_DNS_DELEGATION},
+                {SIGN_UDP_ALONE, CAUSE_DNS_TRUNCATED},
+                {SIGN_TCP_ALONE, CAUSE_DNS_TIMEOUT},
+                {SIGN_DS_MISMATCH, CAUSE_DNSSEC_BOGUS},
+                {SIGN_SIGNATURES_EXPIRED, CAUSE_DNSSEC_BOGUS},
+                {SIGN_SIGNATURES_MISSING, CAUSE_DNSSEC_BOGUS},
+                {SIGN_PARKED, CAUSE_DNS_PARKED},
                 {SIGN_CACHE_DIFFERS, CAUSE_DNS_STALE},
                 {SIGN_ANSWERED_NEAR, CAUSE_TRANSPARENT_REDIRECT},
                 {SIGN_OLD_TLS_ALLOWED, CAUSE_TLS_OUTDATED},
@@ -493,6 +500,7 @@ static void tell_of_later(struct probe *probe) {
 void probe_reason(struct probe *probe) {
     struct probe_result *result = probe->result;
     read_signs(probe);
+    probe_read_mx_parking(probe);
     if (fact_is_ok(&result->attempt.fact)) {
         say_well(probe);
         warn_of_downgrade(probe);

@@ -7,6 +7,7 @@ import ssl
 import box as box_module
 import dns_server
 import exim
+import names
 import opensmtpd
 import postfix
 import server
@@ -92,6 +93,13 @@ def our_filter(site, rule):
                                          + site.fill(rule) + "\n}\n}")
 
 
+def their_filter(site, rule):
+    """A packet filter on the receiving machine, which the laboratory's resolver meets too."""
+    with world.inside(site.them):
+        world.run("nft", "-f", "-", text="table inet own { chain input { type filter hook input priority 0; "
+                                         + site.fill(rule) + "\n}\n}")
+
+
 def our_network(site, *commands, **arguments):
     for line in commands or arguments["commands"]:
         world.run("ip", "-n", site.us, *site.fill(line).split())
@@ -100,6 +108,11 @@ def our_network(site, *commands, **arguments):
 def name_server(site, how, addresses=("{c}",)):
     with world.inside(site.them):
         site.keep(dns_server.NameServer([site.fill(a) for a in addresses], how))
+
+
+def zone_server(site, lines, addresses=("{c}",)):
+    """A real name server that holds the scenario's own zone and nothing else."""
+    site.keep(names.ZoneServer(site, [site.fill(a) for a in addresses], [site.fill(line) for line in lines]))
 
 
 def own_resolver(site, address, how=None):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names and routes: what the DNS does not say, says wrongly, or cannot say."""
-from builders import name_server, own_resolver, router_drops, smtp
+from builders import name_server, own_resolver, router_drops, smtp, their_filter, zone_server
 from dns_server import NXDOMAIN, REFUSED, SERVFAIL
 from scenario import Scenario as Row
 
@@ -9,6 +9,10 @@ ELSEWHERE = {"explain": None}
 TWO_SERVERS = {"zone": ("{d}. NS ns.lab.example.", "{d}. NS ns2.{d}.", "ns2.{d}. A {c}"),
                "probe_arguments": ("--deep",), "own_zone": ("@ NS ns2", "ns2 A {c}", "@ MX 10 mx", "mx A {a}")}
 OWN = "Postfix here has a resolver that works"
+OF_ITS_OWN = ("@ SOA ns hostmaster 1 3600 600 86400 3600", "@ NS ns", "ns A {c}", "@ MX 10 mx", "mx A {a}")
+LARGE = OF_ITS_OWN[:3] + ("mx A {a}",) + tuple(f"@ MX {n} {'x' * 40}{n}.mx" for n in range(20, 60)) + ("@ MX 10 mx",)
+NO_TCP = (their_filter, {"rule": "ip daddr {c} tcp dport 53 drop"})
+NO_UDP = (their_filter, {"rule": "ip daddr {c} udp dport 53 drop"})
 RESOLVER_SAYS = "a resolver tells SERVFAIL and no more"
 
 ROWS = [
@@ -64,13 +68,36 @@ ROWS = [
     Row("one-name-server-dead", "one of two name servers does not answer", "none", "nobody",
         [(smtp, {}), (router_drops, {"what": "ip daddr {c} meta l4proto udp"}),
          (router_drops, {"what": "ip daddr {c} meta l4proto tcp"})], patience=60, **TWO_SERVERS),
+    Row("zone-of-its-own", "a name server of its own", "none", "nobody", [(smtp, {}), (zone_server, {"lines": OF_ITS_OWN})],
+        zone=DELEGATED, probe_arguments=("--deep",), warns=()),
+    Row("dns-delegation", "the zone above names a server that the zone does not name", "none", "nobody",
+        [(smtp, {}), (zone_server, {"lines": OF_ITS_OWN, "addresses": ("{c}", "{b}")})],
+        zone=DELEGATED + ("{d}. NS old.{d}.", "old.{d}. A {b}"), probe_arguments=("--deep",), warns=("dns-delegation",)),
+    Row("dns-over-udp-alone", "the name server's TCP port is closed off; its answers are small", "none", "nobody",
+        [(smtp, {}), (zone_server, {"lines": OF_ITS_OWN}), NO_TCP], zone=DELEGATED, probe_arguments=("--deep",),
+        warns=("dns-truncated",)),
+    Row("dns-large-answer", "forty MX records, over TCP", "none", "nobody", [(smtp, {}), (zone_server, {"lines": LARGE})],
+        zone=DELEGATED, probe_arguments=("--deep",), patience=60),
+    Row("dns-truncated", "forty MX records, and the name server's TCP port is closed off", "dns-servfail", "destination",
+        [(smtp, {}), (zone_server, {"lines": LARGE}), NO_TCP], zone=DELEGATED, patience=90,
+        instead={"probe": ("dns-truncated", "path"),
+                 "relay": [("dns-servfail", "destination"), ("dns-timeout", "destination")],
+                 "explain": [("dns-servfail", "destination"), ("dns-timeout", "destination")]},
+        because="only who asks the name server itself can tell"),
+    Row("dns-over-tcp-alone", "the name server's UDP port is closed off", "dns-servfail", "destination",
+        [(smtp, {}), (zone_server, {"lines": OF_ITS_OWN}), NO_UDP], zone=DELEGATED, patience=90,
+        instead={tool: [("dns-timeout", "destination"), ("dns-servfail", "destination")]
+                 for tool in ("relay", "explain")} | {"probe": ("dns-timeout", "destination")}, because=RESOLVER_SAYS),
+    Row("dns-parked", "the MX is that of a parking service, and does not exist", "mx-no-address", "destination",
+        zone=("{d}. MX 10 park-mx.above.com.",), instead={"probe": ("dns-parked", "recipient")},
+        because="only the probe knows the names of such services"),
     Row("mx-host-servfail", "the MX host's own zone fails", "dns-servfail", "destination",
         [(name_server, {"how": SERVFAIL})], zone=("{d}. MX 10 mx.sub.{d}.", "sub.{d}. NS ns.{d}.", "ns.{d}. A {c}")),
     Row("dnssec-bogus", "the parent vouches for another key", "dnssec-bogus", "destination", [(smtp, {})],
-        secure=True, signing={"is_bogus": True},
+        secure=True, signing={"is_bogus": True}, shows="(DS), the zone has key",
         instead={"explain": ("dns-servfail", "destination")}, because="Postfix says \"try again\" for both"),
     Row("dnssec-expired", "the signatures ran out", "dnssec-bogus", "destination", [(smtp, {})], secure=True,
-        signing={"start": "20200101", "end": "20200201"},
+        signing={"start": "20200101", "end": "20200201"}, shows="ran out on 2020-02-01",
         instead={"explain": ("dns-servfail", "destination")}, because="Postfix says \"try again\" for both"),
     Row("dnssec-well", "a signed zone of its own", "none", "nobody", [(smtp, {})], secure=True,
         signing={"how": "well"}),

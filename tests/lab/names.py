@@ -3,6 +3,7 @@
 (signed), the reverse zones, and a resolver that validates from that root."""
 import ipaddress
 import os
+import socket
 import subprocess
 import time
 
@@ -55,6 +56,34 @@ $TTL {ttl}
 def absolute(line, owner):
     """`line` with @ for `owner`: names in it that end in no dot are below `owner`."""
     return line.replace("@@", owner)
+
+
+class ZoneServer:
+    """nsd with one zone, in a scenario's receiving namespace."""
+
+    def __init__(self, site, addresses, lines):
+        folder = os.path.join(site.folder, "nsd")
+        os.makedirs(folder)
+        conf = NSD.format(address=addresses[0], folder=folder)
+        for more in addresses[1:]:
+            conf = conf.replace("  username", f"  ip-address: {more}\n  username")
+        with open(os.path.join(folder, "zone"), "w", encoding="ascii") as handle:
+            handle.write(f"$ORIGIN {site.domain}.\n$TTL 3600\n" + "\n".join(lines) + "\n")
+        conf += f'zone:\n  name: "{site.domain}."\n  zonefile: "{folder}/zone"\n'
+        with open(os.path.join(folder, "conf"), "w", encoding="ascii") as handle:
+            handle.write(conf)
+        with world.inside(site.them), open(os.path.join(folder, "out"), "ab") as log:
+            self.process = subprocess.Popen(["nsd", "-c", os.path.join(folder, "conf"), "-d"], stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL)
+            for _ in range(100):
+                if Names.answers(addresses[0]):
+                    return
+                time.sleep(0.05)
+        raise RuntimeError("a name server of the laboratory does not answer")
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
 
 
 class Names:
@@ -130,8 +159,19 @@ class Names:
         raise RuntimeError("the resolver of the laboratory does not answer: " + self.log())
 
     @staticmethod
+    def answers(server):
+        """Whether anything comes back, also a refusal."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+            asked.settimeout(0.5)
+            try:
+                asked.sendto(b"\x12\x34\x01\0\0\1\0\0\0\0\0\0\0\0\6\0\1", (server, 53))
+                return bool(asked.recv(4096))
+            except OSError:
+                return False
+
+    @staticmethod
     def ask(server):
-        import socket  # one question by hand: SOA of the root
+        # one question by hand: SOA of the root
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
             asked.settimeout(1)
             try:

@@ -40,6 +40,7 @@ class Scenario:
     postfix_tls: str = ""
     postfix_transport: str = ""
     sure: float = None  # of the probe: exactly this confidence, which shows what it has looked up
+    shows: str = ""  # of the probe: words that a line of its evidence has to have
     warns: tuple = None  # of the probe: these warnings and no others; None: not looked at
 
     def message(self):
@@ -56,6 +57,8 @@ class Scenario:
         if tool == "probe" and self.warns is not None and warned != set(self.warns):
             return False
         if tool == "probe" and self.sure is not None and answer.get("confidence") != self.sure:
+            return False
+        if tool == "probe" and not any(self.shows in line for line in answer.get("evidence", ())):
             return False
         if "confidence" in answer and answer["cause"] != "none" and not answer.get("evidence"):
             return False  # a verdict has to show what it rests on
