@@ -133,7 +133,9 @@ static void add_amounts(const struct fact *fact, struct arena *arena, struct ver
     else if (fact->elapsed_ms)
         verdict_add_evidence(verdict,
                              arena_printf(arena, "after %.*s at this step", VIEW_ARG(span)));
-    if (fact->bytes_sent || fact->bytes_received || fact->kind == FACT_KIND_CLOSED)
+    // How far a loss went decides between its causes; a refusal in words needs no counting.
+    bool is_told = fact->kind != FACT_KIND_REPLY || (in_body && fact->bytes_sent);
+    if (is_told && (fact->bytes_sent || fact->bytes_received || fact->kind == FACT_KIND_CLOSED))
         verdict_add_evidence(verdict, arena_printf(arena, "%.*s%s sent, %lld received at this step",
                                                    VIEW_ARG(sent), in_body ? " of the body" : "",
                                                    (long long)fact->bytes_received));

@@ -76,7 +76,7 @@ void probe_write_json(const struct probe_result *result, struct json_writer *jso
 }
 
 // --- The road ---------------------------------------------------------------------------------
-enum { WORDS_COLUMNS = 74, NAME_COLUMNS = 9 };
+enum { WORDS_COLUMNS = 74, NAME_COLUMNS = 9, LINES_MAX = 5 };
 
 // Controls become blanks: what a peer said must not reach a terminal as a command.
 static void put_plain(struct buffer *out, struct view text) {
@@ -91,26 +91,30 @@ static const char *mark_of(const struct probe_step *step) {
     return step->is_beside && step->state == PROBE_WELL ? "+" : marks[step->state];
 }
 
-static void put_words(struct buffer *out, struct view words) {
-    struct view head = view_take(words, WORDS_COLUMNS);
-    put_plain(out, head);
-    if (head.len < words.len)
-        buffer_append_view(out, VIEW("..."));
+// As many whole words as fit in a line; at least a line's worth of one that is longer.
+static size_t line_of(struct view words) {
+    if (words.len <= WORDS_COLUMNS)
+        return words.len;
+    struct view head = view_take(words, WORDS_COLUMNS + 1);
+    size_t blank = view_find_last_char(head, ' ');
+    return blank > 0 && blank < head.len ? blank : WORDS_COLUMNS;
 }
 
+// What is well is cut to one line. Else a long list of keywords or hosts goes on below.
 static void put_step_line(const struct probe_step *step, const struct probe_paint *paint,
                           struct buffer *out) {
+    struct view rest = step->words;
+    size_t n = line_of(rest);
     buffer_printf(out, "  %s%s%s %-*s %6lld ms  ", paint->of_state[step->state], mark_of(step),
                   paint->plain, NAME_COLUMNS, step->name, (long long)step->fact.elapsed_ms);
-    put_words(out, step->words);
-    buffer_append_char(out, '\n');
-    // A long list of keywords or hosts goes on below.
-    struct view rest = view_skip(step->words, WORDS_COLUMNS);
-    if (rest.len && step->state != PROBE_WELL) {
-        buffer_printf(out, "  %*s", NAME_COLUMNS + 13, "");
-        put_words(out, rest);
-        buffer_append_char(out, '\n');
+    put_plain(out, view_take(rest, n));
+    for (unsigned i = 1; n < rest.len && i < LINES_MAX && step->state != PROBE_WELL; i++) {
+        rest = view_trim(view_skip(rest, n));
+        n = line_of(rest);
+        buffer_printf(out, "\n  %*s", NAME_COLUMNS + 14, "");
+        put_plain(out, view_take(rest, n));
     }
+    buffer_append_view(out, n < rest.len ? VIEW(" ...\n") : VIEW("\n"));
 }
 
 // The stages that lie behind the break.
