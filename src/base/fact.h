@@ -82,6 +82,7 @@ enum fact_demand {
     FACT_DEMAND_SMTPUTF8,
     FACT_DEMAND_TLS_POLICY,     // a domain's policy is not met by the session it would reuse
     FACT_DEMAND_AUTH_MECHANISM, // credentials configured, only other mechanisms offered
+    FACT_DEMAND_DANE,           // DANE required, no usable TLSA record
     FACT_DEMAND_COUNT
 };
 

@@ -79,6 +79,7 @@ static struct view lack_line(const struct fact *fact) {
         [FACT_DEMAND_AUTH] = TEXT("the answer to EHLO does not offer AUTH"),
         [FACT_DEMAND_AUTH_MECHANISM] =
             TEXT("the answer to EHLO offers AUTH, but neither PLAIN nor LOGIN"),
+        [FACT_DEMAND_DANE] = TEXT("the signed DNS has no usable TLSA record for the host"),
         [FACT_DEMAND_SMTPUTF8] = TEXT("the answer to EHLO does not offer SMTPUTF8"),
         [FACT_DEMAND_SIZE] = TEXT("the answer to EHLO states a SIZE below the message's"),
     };

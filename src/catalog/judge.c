@@ -148,6 +148,7 @@ static enum cause of_demand(const struct fact *fact) {
         [FACT_DEMAND_SMTPUTF8] = CAUSE_SMTPUTF8_MISSING,
         [FACT_DEMAND_TLS_POLICY] = CAUSE_TLS_POLICY_UNMET,
         [FACT_DEMAND_AUTH_MECHANISM] = CAUSE_AUTH_MECHANISM,
+        [FACT_DEMAND_DANE] = CAUSE_DANE_REQUIRED,
     };
     return causes[fact->detail];
 }

@@ -28,7 +28,7 @@ static const char help[] =
     "                       up to six more that find out why. The target may be left out\n"
     "      --message FILE   with --mail-to: sends this message instead, as it is\n"
     "      --port N         instead of the connector's, for MX and hosts without a port\n"
-    "      --tls DEMAND     none, opportunistic, required, ca or domain\n"
+    "      --tls DEMAND     none, opportunistic, required, ca, domain or dane\n"
     "      --ca FILE        certificates to trust instead of the system's\n"
     "      --resolver IP    a DNS server to ask instead of the system's; a port may follow\n"
     "      --timeout TIME   the longest wait for one answer, such as 10s; 30s unless given.\n"
@@ -103,13 +103,17 @@ static bool read_demand(struct probe_run *run) {
     if (!run->arguments->tls)
         return true;
     run->call.options.has_tls = true;
+    if (view_equals(view_of(run->arguments->tls), VIEW("dane"))) {
+        run->call.options.tls_demand = CONFIG_TLS_REQUIRED;
+        return run->call.options.demands_dane = true;
+    }
     for (enum config_tls tls = CONFIG_TLS_NONE; tls <= CONFIG_TLS_DOMAIN; tls++)
         if (view_equals(config_tls_word(tls), view_of(run->arguments->tls))) {
             run->call.options.tls_demand = tls;
             return true;
         }
     return error_set(&run->error,
-                     "--tls is none, opportunistic, required, ca or domain, not \"%s\"",
+                     "--tls is none, opportunistic, required, ca, domain or dane, not \"%s\"",
                      run->arguments->tls);
 }
 

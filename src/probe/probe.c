@@ -210,12 +210,14 @@ void probe_run(const struct probe_options *options, const struct probe_target *t
     probe_look_at_machine(probe);
     if (find_route(probe)) {
         probe_ways_init(probe);
+        probe->dane = probe_dane_begin(probe);
         probe_call_all(probe);
         probe_look_at_routes(probe);
         struct probe_way *first = next_standing(probe);
         struct probe_own *own = probe_own_begin(probe);
         struct probe_near *near = first ? probe_near_begin(probe, first) : NULL;
         converse(probe);
+        probe_dane_end(probe);
         probe_own_end(probe, own);
         probe_near_end(probe, near);
         probe_hang_up(probe);

@@ -60,6 +60,7 @@ struct probe_options {
     uint16_t port;                             // zero: as configured
     bool has_tls;                              // `tls_demand` instead of the connector's
     enum config_tls tls_demand;
+    bool demands_dane;  // beside `tls_demand`: a usable TLSA record that matches
     int64_t timeout_ms; // for each answer; the whole run takes at most three times that
     // A deferral is tried again for so long, beyond that time; zero: it is not.
     int64_t wait_ms;

@@ -81,7 +81,7 @@ struct probe_session {
     struct smtp_extensions before, after; // STARTTLS; names in the arena
     bool has_before, has_after, used_helo;
     struct tls_session tls;
-    bool saw_tls;
+    bool saw_tls, is_by_dane; // a TLSA record vouches for the certificate
     struct attempt attempt;
 };
 
@@ -101,6 +101,7 @@ struct probe {
     struct probe_session *session;    // the one that the verdict is about; NULL: none
     struct probe_session *failed_tls; // before one in clear text that went well; NULL: none
     enum cause first_cause;           // what the fact alone says
+    struct probe_dane *dane;          // while sessions are had
     bool is_deciding;                 // experiments run now
     bool knows_near;                  // whether the mail port is answered near us
     uint16_t other_port;              // that answers, of the address that does not; zero: none
@@ -175,6 +176,13 @@ IO_WAITS void probe_try_hello(struct probe *probe);
 void probe_read_certificate(struct probe *probe);
 // The chain again with the issuers that it names and the server left out.
 IO_WAITS void probe_try_issuer(struct probe *probe);
+
+// --- dane.c -----------------------------------------------------------------------------------
+// TLSA records are looked up at the same time as hosts are called. Each begin has its end.
+struct probe_dane *probe_dane_begin(struct probe *probe);
+IO_WAITS void probe_dane_end(struct probe *probe);
+// Once TLS stands, or is not offered. A fact that is not OK ends the session: what was demanded.
+IO_WAITS struct fact probe_check_dane(struct probe *probe, struct probe_session *session);
 
 // --- identity.c: what a receiver knows of us ----------------------------------------------------
 IO_WAITS void probe_try_identity(struct probe *probe);

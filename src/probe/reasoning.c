@@ -199,7 +199,7 @@ static void refine(struct probe *probe, const struct fact *fact, const struct at
 static void warn_of_certificate(struct probe *probe) {
     const struct probe_session *session = probe->session;
     if (session && session->saw_tls && probe->signs.is[SIGN_CERT_OF_HOST] == ANSWER_NO &&
-        session->tls.x509_verify == 0)
+        session->tls.x509_verify == 0 && !session->is_by_dane)
         warn(probe, CAUSE_CERT_NAME,
              arena_printf(probe->arena, "%.*s, not for %.*s; nothing demanded a check",
                           VIEW_ARG(probe->signs.words[SIGN_CERT_OF_HOST]),
@@ -449,6 +449,8 @@ static void warn_of_signs(struct probe *probe) {
                 {SIGN_SPF_FAILS, CAUSE_SPF_FAIL},
                 {SIGN_LISTED, CAUSE_DNSBL},
                 {SIGN_LISTED_ELSEWHERE, CAUSE_DNSBL},
+                {SIGN_DANE_FAILS, CAUSE_DANE_FAIL},
+                {SIGN_DANE_LOOKUP_FAILS, CAUSE_DANE_LOOKUP},
                 {SIGN_DISK_LOW, CAUSE_LOCAL_DISK},
                 {SIGN_CLOCK_WRONG, CAUSE_LOCAL_CLOCK}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)

@@ -117,8 +117,10 @@ IO_WAITS static bool encrypt(struct probe *probe, struct probe_session *session)
     if (wanted == CONFIG_TLS_NONE || session->variant.in_clear)
         return true;
     if (!talk_extensions(session->talk)->starttls) {
-        if (wanted == CONFIG_TLS_OPPORTUNISTIC)
+        if (wanted == CONFIG_TLS_OPPORTUNISTIC) {
+            probe_check_dane(probe, session);
             return true;
+        }
         fact = fact_make(FACT_STAGE_STARTTLS, FACT_KIND_DEMAND);
         fact.detail = FACT_DEMAND_STARTTLS;
         fact.at_ms = io_wall_ms();
@@ -137,6 +139,9 @@ IO_WAITS static bool encrypt(struct probe *probe, struct probe_session *session)
     struct probe_step *step = session->last_step;
     step->n_round_trips = session->tls.version >= 0x0304 ? 2 : 3;
     describe_tls(probe, session, step);
+    fact = probe_check_dane(probe, session);
+    if (!fact_is_ok(&fact))
+        return went_well(probe, session, "dane", &fact);
     session->has_after = introduce(probe, session, "ehlo-tls", &session->after);
     return session->has_after;
 }
@@ -304,7 +309,8 @@ static void make_attempt(struct probe *probe, struct probe_session *session, io_
         view_of(probe->connector->helo ? probe->connector->helo : probe->options->config->hostname);
     if (session->saw_tls) {
         session->attempt.tls = probe_keep(probe, view_of(session->tls.description));
-        session->attempt.tls_verify = session->tls.x509_verify;
+        // RFC 7672 3.1.1: what the domain's own records vouch for needs no authority.
+        session->attempt.tls_verify = session->is_by_dane ? 0 : session->tls.x509_verify;
     }
 }
 

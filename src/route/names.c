@@ -100,6 +100,8 @@ static void take_answers(struct build *build, struct candidate *candidate) {
     note_answer(build, ipv4, ipv6->n_addresses > 0);
     note_answer(build, ipv6, ipv4->n_addresses > 0);
     host->fact = fact_of(candidate);
+    host->is_secure = (ipv4->n_addresses == 0 || ipv4->answer.is_secure) &&
+                      (ipv6->n_addresses == 0 || ipv6->answer.is_secure) && host->n_addresses > 0;
 }
 
 bool route_find_addresses(struct build *build) {

@@ -21,6 +21,7 @@ struct route_host {
     struct address *addresses; // with ports; those allowed only
     size_t n_addresses;
     struct fact fact; // OK, or why it has no usable address
+    bool is_secure;   // its addresses were DNSSEC-validated
 };
 
 struct route {

@@ -74,6 +74,11 @@ int talk_tls_verify_with(const struct talk *talk, const struct view *certificate
     return tls_stream_verify_with(talk->stream, certificates, n, next_url);
 }
 
+int talk_tls_verify_dane(const struct talk *talk, struct tls_dane *dane) {
+    ASSERT(talk->has_tls && talk->stream);
+    return tls_stream_verify_dane(talk->stream, dane);
+}
+
 struct view talk_greeting_line(const struct talk *talk) {
     return view_from(talk->greeting, talk->greeting_len);
 }

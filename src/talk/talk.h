@@ -104,7 +104,8 @@ const struct tls_session *talk_tls(const struct talk *talk); // NULL: clear text
 const struct tls_session *talk_tls_seen(const struct talk *talk);
 // Whether the peer's certificate is for one of `names`, as in tls_policy.
 bool talk_tls_matches(const struct talk *talk, const struct view *names, size_t n_names);
-// As tls_stream_verify_with, of a session with TLS.
+// As tls_stream_verify_dane and tls_stream_verify_with, of a session with TLS.
+int talk_tls_verify_dane(const struct talk *talk, struct tls_dane *dane);
 int talk_tls_verify_with(const struct talk *talk, const struct view *certificates, size_t n,
                          char *next_url);
 struct view talk_greeting_line(const struct talk *talk); // cut to 256 bytes

@@ -64,6 +64,7 @@ static void set_modes(SSL_CTX *ssl) {
     SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(ssl, 1);
     SSL_CTX_set_dh_auto(ssl, 1);
+    SSL_CTX_dane_enable(ssl); // allows it; each check says whether it wants it
     SSL_CTX_set_client_cert_cb(ssl, tls_note_certificate_request);
     SSL_CTX_add_custom_ext(ssl, GREASE_EXTENSION, SSL_EXT_CLIENT_HELLO, tls_pad_hello, NULL, NULL,
                            NULL, NULL);

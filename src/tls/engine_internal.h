@@ -32,6 +32,7 @@ struct engine_ops {
     // As tls_stream_verify_with. NULL: the engine knows no certificates.
     int (*verify_with)(struct engine *engine, const struct view *certificates, size_t n,
                        char *next_url);
+    int (*verify_dane)(struct engine *engine, struct tls_dane *dane);
     void (*destroy)(struct engine *engine);
 };
 

@@ -155,6 +155,13 @@ static int openssl_verify_with(struct engine *engine, const struct view *certifi
     return found;
 }
 
+static int openssl_verify_dane(struct engine *engine, struct tls_dane *dane) {
+    ERR_clear_error();
+    int found = tls_verify_dane(openssl_of(engine)->ssl, dane);
+    ERR_clear_error();
+    return found;
+}
+
 static void openssl_destroy(struct engine *engine) {
     struct openssl_engine *self = openssl_of(engine);
     SSL_free(self->ssl);
@@ -172,6 +179,7 @@ static const struct engine_ops openssl_ops = {
     .describe = openssl_describe,
     .matches = openssl_matches,
     .verify_with = openssl_verify_with,
+    .verify_dane = openssl_verify_dane,
     .destroy = openssl_destroy,
 };
 

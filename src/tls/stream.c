@@ -268,6 +268,16 @@ int tls_stream_verify_with(struct io_stream *stream, const struct view *certific
     return found;
 }
 
+int tls_stream_verify_dane(struct io_stream *stream, struct tls_dane *dane) {
+    struct engine *engine = stream->ops == &tls_stream_ops ? tls_of(stream)->engine : NULL;
+    if (!engine || !engine->ops->verify_dane)
+        return X509_V_ERR_UNSPECIFIED;
+    io_no_switch_begin();
+    int found = engine->ops->verify_dane(engine, dane);
+    io_no_switch_end();
+    return found;
+}
+
 struct io_stream *tls_stream_below(struct io_stream *stream) {
     return stream->ops == &tls_stream_ops ? tls_of(stream)->below : stream;
 }

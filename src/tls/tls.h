@@ -99,6 +99,22 @@ int tls_stream_verify_with(struct io_stream *stream, const struct view *certific
                            char *next_url);
 // Whether that says that a certificate of the chain is missing.
 bool tls_verify_lacks_issuer(int x509_verify);
+// TLSA records (RFC 6698 2.1) and what they make of the peer's chain.
+struct tls_tlsa {
+    uint8_t usage, selector, matching;
+    struct view data;
+};
+struct tls_dane {
+    const struct tls_tlsa *records;
+    size_t n_records;
+    const struct view
+        *names; // of the host and the domain, for records of an authority; at least one
+    size_t n_names;
+    size_t n_usable;  // out: of the records, by SMTP (RFC 7672 3.1)
+    char matched[16]; // out: "3 1 1"; empty: none
+};
+// X509_V_OK: one matches, or none is usable; else why not.
+int tls_stream_verify_dane(struct io_stream *stream, struct tls_dane *dane);
 // The transport below, for what the kernel knows of it; a stream without TLS is its own.
 struct io_stream *tls_stream_below(struct io_stream *stream);
 

@@ -15,4 +15,7 @@ void tls_describe_weakness(const STACK_OF(X509) * chain, char *out, size_t size)
 void tls_issuer_url(X509 *certificate, char *out, size_t size); // "": nowhere
 int tls_verify_with(SSL *ssl, const struct view *certificates, size_t n, char *next_url);
 
+// --- dane.c -----------------------------------------------------------------------------------
+int tls_verify_dane(SSL *ssl, struct tls_dane *dane); // as tls_stream_verify_dane
+
 #endif

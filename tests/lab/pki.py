@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The laboratory's certificates: a known authority, one that nobody knows, and servers' certificates."""
+import hashlib
 import os
 import ssl
 import subprocess
@@ -11,6 +12,7 @@ import certificates
 class Pki:
     def __init__(self, folder):
         self.folder, self.lock = os.path.join(folder, "pki"), threading.Lock()
+        self.made = {}
         os.makedirs(os.path.join(self.folder, "unknown"))
         os.makedirs(os.path.join(self.folder, "below"))
         os.makedirs(os.path.join(self.folder, "device"))
@@ -33,38 +35,55 @@ class Pki:
     def make(self, kind, host):
         """(certificate file, key file) of a kind: good, expired, future, name, self, unknown, no-intermediate,
         weak (a short key), sha1, device (of one that reads along), issuer-told and unknown-told (where the issuer's
-        certificate is)."""
+        certificate is). The same each time."""
         with self.lock:
-            label = f"{kind}-{host}"
-            if kind == "self":
-                return self.authority.self_signed(label, host)
-            if kind == "expired":
-                return self.authority.issue(label, host, "20200101000000Z", "20210101000000Z")
-            if kind == "future":
-                return self.authority.issue(label, host, "20400101000000Z", "20410101000000Z")
-            if kind == "name":
-                return self.authority.issue(label, "other.invalid-name.example")
-            if kind == "unknown":
-                return self.unknown.issue(label, host)
-            told = f"http://{host}/issuer"
-            if kind == "weak":
-                return self.authority.issue(label, host, key_kind=("rsa:1024",))
-            if kind == "sha1":
-                return self.authority.issue(label, host, digest="sha1")
-            if kind == "device":
-                return self.device.issue(label, host)
-            if kind == "issuer-told":
-                return self.intermediate.issue(label, host, issuer_url=told)
-            if kind == "unknown-told":
-                return self.unknown.issue(label, host, issuer_url=told)
-            if kind in ("no-intermediate", "intermediate"):
-                path, key = self.intermediate.issue(label, host)
-                if kind == "intermediate":
-                    with open(path, "a", encoding="ascii") as out, open(self.intermediate.path,
-                                                                        encoding="ascii") as chain:
-                        out.write(chain.read())
-                return path, key
-            return self.authority.issue(label, host)
+            if (kind, host) not in self.made:
+                self.made[kind, host] = self._make(kind, host)
+            return self.made[kind, host]
+
+    def tlsa(self, kind, host):
+        """A TLSA record of the server's key (RFC 6698 2.1: 3 1 1)."""
+        done = subprocess.run(["openssl", "x509", "-in", self.make(kind, host)[0], "-pubkey", "-noout"],
+                              capture_output=True, text=True, check=True)
+        return "3 1 1 " + hashlib.sha256(ssl.PEM_cert_to_DER_cert(
+            done.stdout.replace("PUBLIC KEY", "CERTIFICATE"))).hexdigest()
+
+    def tlsa_of_authority(self):
+        """The same of the intermediate authority (2 0 1)."""
+        with open(self.intermediate.path, encoding="ascii") as handle:
+            return "2 0 1 " + hashlib.sha256(ssl.PEM_cert_to_DER_cert(handle.read())).hexdigest()
+
+    def _make(self, kind, host):
+        label = f"{kind}-{host}"
+        if kind == "self":
+            return self.authority.self_signed(label, host)
+        if kind == "expired":
+            return self.authority.issue(label, host, "20200101000000Z", "20210101000000Z")
+        if kind == "future":
+            return self.authority.issue(label, host, "20400101000000Z", "20410101000000Z")
+        if kind == "name":
+            return self.authority.issue(label, "other.invalid-name.example")
+        if kind == "unknown":
+            return self.unknown.issue(label, host)
+        told = f"http://{host}/issuer"
+        if kind == "weak":
+            return self.authority.issue(label, host, key_kind=("rsa:1024",))
+        if kind == "sha1":
+            return self.authority.issue(label, host, digest="sha1")
+        if kind == "device":
+            return self.device.issue(label, host)
+        if kind == "issuer-told":
+            return self.intermediate.issue(label, host, issuer_url=told)
+        if kind == "unknown-told":
+            return self.unknown.issue(label, host, issuer_url=told)
+        if kind in ("no-intermediate", "intermediate"):
+            path, key = self.intermediate.issue(label, host)
+            if kind == "intermediate":
+                with open(path, "a", encoding="ascii") as out, open(self.intermediate.path,
+                                                                    encoding="ascii") as chain:
+                    out.write(chain.read())
+            return path, key
+        return self.authority.issue(label, host)
 
     def context(self, kind, host, highest=None, ciphers=None):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -7,6 +7,17 @@ import shutil
 import world
 
 
+class Tlsa:
+    """`{tlsa:KIND}` in a row's zone: the record of that certificate; `{tlsa:authority}` of who issued it."""
+
+    def __init__(self, site):
+        self.site = site
+
+    def __format__(self, kind):
+        pki = self.site.lab.pki
+        return pki.tlsa_of_authority() if kind == "authority" else pki.tlsa(kind, self.site.mx)
+
+
 class Site:
     def __init__(self, lab, number, row):
         self.lab, self.number, self.row = lab, number, row
@@ -26,7 +37,7 @@ class Site:
         """Names of this place in a text of the row."""
         return text.format(d=self.domain, mx=self.mx, a=self.address, b=self.addresses[1], c=self.addresses[2],
                            a6=self.address6, b6=self.addresses6[1], us=self.our_address, us6=self.our_address6,
-                           n=self.number, folder=self.folder, ca=self.lab.pki.path)
+                           n=self.number, tlsa=Tlsa(self), folder=self.folder, ca=self.lab.pki.path)
 
     def add_names(self, names):
         parent = "secure." if self.row.secure else "example."

@@ -5,6 +5,7 @@ import dns_rows
 import identity_rows
 import message_rows
 import path_rows
+import policy_rows
 import reply_rows
 import session_rows
 import tls_rows
@@ -19,9 +20,10 @@ source-not-here greeting-closed greeting-reset greeting-cut greeting-busy greeti
 ehlo-close starttls-close tls-reset auth-close mail-close mail-silent rcpt-reset data-close body-reset dot-close
 auth-wrong auth-not-offered starttls-missing starttls-masked tls-clear-text tls-too-old tls-no-cipher cert-expired
 cert-name cert-self greylist-postgrey throttle dnsbl ptr-demanded user-unknown mailbox-full relay-denied
+listed list-refuses-us ptr-lacking spf-forbids dane-matches dane-fails dane-fails-unlooked-at
 size-announced resource-full answered-by-firewall""".split()
 
 ROWS = (well_rows.ROWS + dns_rows.ROWS + connect_rows.ROWS + session_rows.ROWS + tls_rows.ROWS + reply_rows.ROWS
-        + path_rows.ROWS + identity_rows.ROWS + message_rows.ROWS)
+        + path_rows.ROWS + identity_rows.ROWS + policy_rows.ROWS + message_rows.ROWS)
 assert len({row.name for row in ROWS}) == len(ROWS), "a name stands twice"
 assert not set(QUICK) - {row.name for row in ROWS}, "a quick scenario that is none"
