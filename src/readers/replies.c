@@ -248,18 +248,19 @@ static void complete(struct reader_reply *reply) {
 }
 
 bool reader_replies_find(struct view words, struct reader_replies *replies) {
-    struct candidate_reply outer, inner, next;
+    struct candidate_reply outer, inner, next, last;
     size_t at = 0;
     if (!next_candidate(words, &at, &outer))
         return false;
-    inner = outer;
+    inner = last = outer;
     struct view extent = view_take(words, outer.text_at + until_next_reply(words, &outer));
     for (int i = 0; i < REPLIES_MAX && next_candidate(extent, &at, &next); i++) {
-        bool is_inner = follows_at_once(&inner, &next) ||
+        bool is_inner = follows_at_once(&last, &next) ||
                         (!continues(words, &inner, &next) && next.is_quoted && next.lead != '\n' &&
                          (next.lead != '=' || is_message_field(words, next.at)));
         if (is_inner)
             inner = next;
+        last = next;
     }
     take_reply(words, &outer, &replies->outer);
     take_reply(words, &inner, &replies->inner);

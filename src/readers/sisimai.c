@@ -104,6 +104,8 @@ static struct view by_step(enum cause cause, const struct reader_recipient *reci
     struct view name = find_words(cause, recipient);
     if (cause == CAUSE_POLICY_REFUSED && stage == FACT_STAGE_MAIL)
         return VIEW("rejected");
+    if (cause == CAUSE_POLICY_REFUSED && stage == FACT_STAGE_EHLO)
+        return VIEW("blocked");
     if (name.len)
         return name;
     if (cause == CAUSE_SIZE_LIMIT && has_subject(enhanced, '2'))
