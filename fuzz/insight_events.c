@@ -13,11 +13,11 @@ static void report(struct insight *insight) {
     struct json_writer json;
     const struct insight_report *report = insight_report(insight);
     buffer_init(&out, 64 << 20);
-    insight_write_text(report, &out);
+    insight_write_text(report, &(struct insight_show){0}, &out);
     buffer_clear(&out);
     json_begin(&json, &out);
     json_object_begin(&json);
-    insight_write_json_members(report, &json);
+    insight_write_json_members(report, &(struct insight_show){0}, &json);
     json_object_end(&json);
     ASSERT(!out.overflow);
     for (size_t i = 0; i < report->n_incidents; i++) {

@@ -30,7 +30,7 @@ struct check_result *check_add(struct check *check, enum check_status status, co
 void check_remedy(struct check_result *result, const char *format, ...) PRINTF_LIKE(2, 3);
 
 void check_rules(struct check *check, const char *path); // check_local.c
-void check_data(struct check *check); // check_local.c
+void check_data(struct check *check);                    // check_local.c
 void check_limits(struct check *check);
 void check_listeners(struct check *check);
 void check_certificate(struct check *check);

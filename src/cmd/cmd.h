@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "readers/readers.h"
 
 #include <jansson.h>
 
@@ -42,6 +43,9 @@ int cmd_parse(const char *command, int argc, char **argv, const struct cmd_optio
 struct rules;
 bool cmd_rules_begin(const char *command, const char *path, struct rules **rules);
 void cmd_rules_end(struct rules *rules);
+// "sender" or "receiver", the value of --i-am; false where it is neither.
+
+bool cmd_parse_side(const char *word, enum reader_side *side);
 // The file into memory, read whole; NULL after having filled `error`.
 struct rules *cmd_rules_load(const char *path, struct error *error);
 

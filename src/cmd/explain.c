@@ -172,15 +172,6 @@ void explain_fail(struct explain *explain, const char *what, const char *why) {
     explain->has_failed = true;
 }
 
-static bool side_from_word(const char *word, enum reader_side *side) {
-    if (!word)
-        return true;
-    *side = view_equals(view_of(word), VIEW("sender"))     ? READER_SIDE_SENDER
-            : view_equals(view_of(word), VIEW("receiver")) ? READER_SIDE_RECEIVER
-                                                           : READER_SIDE_UNSAID;
-    return *side != READER_SIDE_UNSAID;
-}
-
 static int print_list(struct explain *explain) {
     catalog_write_list(&explain->out);
     explain_flush(explain);
@@ -203,7 +194,7 @@ int cmd_explain(int argc, char **argv) {
                                          {"help", 'h', NULL, &wants_help},
                                          {NULL, 0, NULL, NULL}};
     int n = cmd_parse("explain", argc, argv, options);
-    bool is_well = n >= 0 && side_from_word(side, &explain.show.side);
+    bool is_well = n >= 0 && (!side || cmd_parse_side(side, &explain.show.side));
     bool has_input = n > 0 || wants_list || !isatty(STDIN_FILENO);
     if (!is_well || wants_help || !has_input) {
         fputs(help, wants_help ? stdout : stderr);

@@ -28,6 +28,7 @@ static const char help[] =
     "      --message ID     the story of one message: a queue id or a Message-ID\n"
     "      --zone +HH:MM    of times that say none, here and in the logs (default: this "
     "machine's)\n"
+    "      --i-am SIDE      sender or receiver: your part of the advice comes first\n"
     "      --rules FILE     wordings of your own, asked first (man postrider-rules)\n"
     "      --redact         masks people, file names and what is inside\n"
     "      --json           one object (docs/json.md)\n"
@@ -83,7 +84,7 @@ static bool parse_time(const struct logs *logs, const char *option, const char *
 
 // --- Options -------------------------------------------------------------------------------------
 struct arguments {
-    const char *since, *until, *domain, *cause, *message, *zone, *rules;
+    const char *since, *until, *domain, *cause, *message, *zone, *rules, *side;
     bool wants_help, wants_masks;
 };
 
@@ -98,6 +99,12 @@ static bool set_question(struct logs *logs, const struct arguments *arguments) {
                 arguments->cause);
         return false;
     }
+    if (arguments->side && !cmd_parse_side(arguments->side, &logs->show.side)) {
+        fprintf(stderr, "postrider logs: --i-am: sender or receiver, not \"%s\"\n",
+                arguments->side);
+        return false;
+    }
+    logs->show.zone_minutes = logs->zone_minutes;
     question->domain = view_of(arguments->domain);
     question->message = view_of(arguments->message);
     return parse_time(logs, "since", arguments->since, &question->since_ms) &&
@@ -153,32 +160,39 @@ static void write_json(struct logs *logs, const struct insight_report *report) {
     struct json_writer json;
     json_begin(&json, &logs->out);
     json_object_begin(&json);
-    insight_write_json_members(report, &json);
+    insight_write_json_members(report, &logs->show, &json);
     put_read_json(logs, &json);
     json_object_end(&json);
     buffer_append_char(&logs->out, '\n');
 }
 
-static void put_odd(struct buffer *out, uint64_t n, const char *what) {
-    if (n)
-        buffer_printf(out, "; %llu %s", (unsigned long long)n, what);
+static void put_odd(struct buffer *out, uint64_t n, const char *one, const char *many) {
+    if (n == 0)
+        return;
+    buffer_append_view(out, VIEW("; "));
+    units_put_counted(out, n, one, many);
 }
 
 static void write_text(struct logs *logs, const struct insight_report *report) {
     const struct reader_log_totals *totals = reader_log_totals(logs->reader);
-    insight_write_text(report, &logs->out);
-    buffer_printf(&logs->out, "\nRead: %zu %s, %llu lines", logs->n_files_read,
-                  logs->n_files_read == 1 ? "file" : "files", (unsigned long long)totals->n_lines);
+    insight_write_text(report, &logs->show, &logs->out);
+    struct buffer *out = &logs->out;
+    buffer_append_view(out, VIEW("\nRead: "));
+    units_put_counted(out, logs->n_files_read, "file", "files");
+    buffer_append_view(out, VIEW(", "));
+    units_put_counted(out, totals->n_lines, "line", "lines");
     for (int i = READER_LOG_POSTFIX; i < READER_LOG_SYSTEM_COUNT; i++)
-        if (totals->n_deliveries[i])
-            buffer_printf(&logs->out, ", %llu deliveries of %.*s",
-                          (unsigned long long)totals->n_deliveries[i],
-                          VIEW_ARG(reader_log_word((enum reader_log_system)i)));
-    put_odd(&logs->out, totals->n_unread, "lines could not be read");
-    put_odd(&logs->out, totals->n_long, "too long");
-    put_odd(&logs->out, totals->n_nul, "with NUL bytes");
-    put_odd(&logs->out, totals->n_clock_jumps, "jumps of the clock");
-    put_odd(&logs->out, logs->n_problems, "remarks about files stand on standard error");
+        if (totals->n_deliveries[i]) {
+            buffer_append_view(out, VIEW(", "));
+            units_put_counted(out, totals->n_deliveries[i], "try of ", "tries of ");
+            buffer_append_view(out, reader_log_word((enum reader_log_system)i));
+        }
+    put_odd(&logs->out, totals->n_unread, "line could not be read", "lines could not be read");
+    put_odd(&logs->out, totals->n_long, "line was too long", "lines were too long");
+    put_odd(&logs->out, totals->n_nul, "line with NUL bytes", "lines with NUL bytes");
+    put_odd(&logs->out, totals->n_clock_jumps, "jump of the clock", "jumps of the clock");
+    put_odd(&logs->out, logs->n_problems, "remark about a file on standard error",
+            "remarks about files on standard error");
     buffer_append_char(&logs->out, '\n');
 }
 
@@ -267,17 +281,13 @@ static int run(struct logs *logs, int n, char **paths) {
 int cmd_logs(int argc, char **argv) {
     struct logs *logs = mem_alloc_zero(sizeof(*logs));
     struct arguments arguments = {0};
-    const struct cmd_option options[] = {{"since", 0, &arguments.since, NULL},
-                                         {"until", 0, &arguments.until, NULL},
-                                         {"domain", 0, &arguments.domain, NULL},
-                                         {"cause", 0, &arguments.cause, NULL},
-                                         {"message", 0, &arguments.message, NULL},
-                                         {"zone", 0, &arguments.zone, NULL},
-                                         {"rules", 0, &arguments.rules, NULL},
-                                         {"redact", 0, NULL, &arguments.wants_masks},
-                                         {"json", 0, NULL, &logs->is_json},
-                                         {"help", 'h', NULL, &arguments.wants_help},
-                                         {NULL, 0, NULL, NULL}};
+    const struct cmd_option options[] = {
+        {"since", 0, &arguments.since, NULL},        {"until", 0, &arguments.until, NULL},
+        {"domain", 0, &arguments.domain, NULL},      {"cause", 0, &arguments.cause, NULL},
+        {"message", 0, &arguments.message, NULL},    {"zone", 0, &arguments.zone, NULL},
+        {"rules", 0, &arguments.rules, NULL},        {"i-am", 0, &arguments.side, NULL},
+        {"redact", 0, NULL, &arguments.wants_masks}, {"json", 0, NULL, &logs->is_json},
+        {"help", 'h', NULL, &arguments.wants_help},  {NULL, 0, NULL, NULL}};
     int n = cmd_parse("logs", argc, argv, options), status = CMD_WRONG_USE;
     struct rules *rules = NULL;
     logs->now_ms = io_wall_ms();

@@ -51,6 +51,7 @@ struct logs_file {
 
 struct logs {
     struct logs_question question;
+    struct insight_show show;
     struct insight *insight;
     struct reader_log *reader;
     struct reader_redaction *redaction; // NULL: nothing is masked

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Files of dialect rules, for the commands that judge words.
+// What the commands that judge words share: files of dialect rules, and who asks.
 #include "catalog/catalog.h"
 #include "cmd/cmd.h"
+#include "readers/readers.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -43,6 +44,13 @@ bool cmd_rules_begin(const char *command, const char *path, struct rules **rules
     }
     rules_use(*rules);
     return true;
+}
+
+bool cmd_parse_side(const char *word, enum reader_side *side) {
+    *side = view_equals(view_of(word), VIEW("sender"))     ? READER_SIDE_SENDER
+            : view_equals(view_of(word), VIEW("receiver")) ? READER_SIDE_RECEIVER
+                                                           : READER_SIDE_UNSAID;
+    return *side != READER_SIDE_UNSAID;
 }
 
 void cmd_rules_end(struct rules *rules) {

@@ -18,6 +18,7 @@
 #define INSIGHT_INSIGHT_H
 
 #include "catalog/catalog.h"
+#include "readers/readers.h"
 
 // --- Events -------------------------------------------------------------------------------------
 enum insight_event_kind {
@@ -87,10 +88,12 @@ struct insight_incident {
     int64_t end_ms; // first success after it; zero: it goes on, or nothing was tried since
     uint64_t n_attempts, n_suppressed, n_bounced, n_expired;
     uint64_t n_messages, n_recipients, n_senders, n_destinations; // estimates above 64
-    int64_t oldest_ms;       // arrival of the oldest message that it held up; zero: not known
-    int64_t longest_wait_ms; // of a message, from its arrival to its last failure
-    double share, normal;    // of failures among all that was tried there: within it, and before
-    double confidence;       // that this cause explains it
+    int64_t oldest_ms;          // arrival of the oldest message that it held up; zero: not known
+    int64_t longest_wait_ms;    // of a message, from its arrival to its last failure
+    double share, normal;       // of failures among all that was tried there: within it, and before
+    uint64_t n_before;          // messages tried there before it
+    uint64_t n_delivered_since; // its last failure
+    double confidence;          // that this cause explains it
     struct view domains[INSIGHT_NAMES_MAX]; // of those that it hit
     size_t n_domains;
     enum cause others[INSIGHT_OTHERS_MAX]; // further causes of the same kind seen in it
@@ -152,8 +155,14 @@ const struct insight_report *insight_report(struct insight *insight);
 // The verdict of the catalogue on it: cause, blame, evidence with file and line, remedies.
 void insight_incident_verdict(const struct insight_incident *incident, struct arena *arena,
                               struct verdict *verdict);
+struct insight_show {
+    int32_t zone_minutes;  // east of UTC, of the times in a text
+    enum reader_side side; // who reads the advice: what is theirs comes first
+};
 // Members of an object that the caller began: "incidents", "late", "totals", ... (docs/json.md).
-void insight_write_json_members(const struct insight_report *report, struct json_writer *json);
-void insight_write_text(const struct insight_report *report, struct buffer *out);
+void insight_write_json_members(const struct insight_report *report,
+                                const struct insight_show *show, struct json_writer *json);
+void insight_write_text(const struct insight_report *report, const struct insight_show *show,
+                        struct buffer *out);
 
 #endif

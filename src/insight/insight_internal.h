@@ -55,7 +55,7 @@ struct family_traits {
     double floor;            // share of such failures that nobody wonders about
     unsigned n_messages_min; // of an incident
     unsigned n_recipients_min;
-    unsigned n_senders_min; // one sender's list of people who left is no incident
+    unsigned n_senders_min;   // one sender's list of people who left is no incident
     uint64_t n_successes_min; // before it: the place must have worked
     int64_t age_ms_min;       // younger messages do not count (greylisting)
     double everything_share;  // of the places that must fail at once; zero: never this side's
@@ -98,6 +98,7 @@ struct trouble {
     struct count messages, recipients, senders, domains;
     int64_t oldest_ms, longest_wait_ms;
     double normal;
+    uint64_t n_before; // messages of the place
     struct trouble_cause causes[INSIGHT_OTHERS_MAX + 1];
     size_t n_causes;
     struct {

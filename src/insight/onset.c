@@ -21,6 +21,7 @@ void onset_set(struct trouble *trouble, const struct point *point) {
     trouble->onset_ms = point->at_ms;
     trouble->first_file = point->file;
     trouble->first_line = point->line;
+    trouble->n_before = point->n_failed + point->n_successes;
     trouble->normal =
         (double)point->n_failed / (double)size_max(1, point->n_failed + point->n_successes);
 }

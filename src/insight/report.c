@@ -221,6 +221,8 @@ static void set_incident(const struct insight *insight, const struct trouble *tr
                                           .normal = trouble->normal,
                                           .first_line = trouble->first_line};
     incident->n_messages = trouble_share(trouble, &incident->share);
+    incident->n_before = trouble->n_before;
+    incident->n_delivered_since = trouble->end_ms ? 0 : trouble->n_successes_after;
     if (trouble->first_file < insight->n_files)
         incident->first_file = insight->files[trouble->first_file];
     set_extent(trouble, incident);
@@ -269,9 +271,15 @@ static const struct point *first_point(const struct series *series) {
     return &series->points[series->first_point];
 }
 
+// Those that were given up wait no longer.
+static uint64_t n_waiting(const struct series *series) {
+    uint64_t n_expired = series->place->tally.n_expired;
+    return series->n_points > n_expired ? series->n_points - n_expired : 0;
+}
+
 static bool is_late(const struct insight *insight, const struct series *series) {
     const struct insight_proof *proof = &series->proof.shown;
-    if (series->open || series->n_points == 0 || series->place->scope != SCOPE_DESTINATION ||
+    if (series->open || n_waiting(series) == 0 || series->place->scope != SCOPE_DESTINATION ||
         series->place->tally.n_deferred == 0)
         return false;
     const struct point *first = first_point(series);
@@ -290,8 +298,8 @@ static void set_late(const struct insight *insight, const struct series *series,
                                       .blame = cause_info(series->proof.shown.cause)->blame,
                                       .onset_ms = first->at_ms,
                                       .last_seen_ms = series->last_ms,
-                                      .n_messages = series->n_points,
-                                      .n_recipients = series->n_points,
+                                      .n_messages = n_waiting(series),
+                                      .n_recipients = n_waiting(series),
                                       .n_destinations = 1,
                                       .oldest_ms = first->arrived_ms,
                                       .share = 1,

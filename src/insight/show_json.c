@@ -43,11 +43,13 @@ static void put_others(const struct insight_incident *incident, struct json_writ
     json_array_end(json);
 }
 
-static void put_incident(const struct insight_incident *incident, struct json_writer *json) {
+static void put_incident(const struct insight_incident *incident, enum reader_side side,
+                         struct json_writer *json) {
     struct verdict verdict;
     struct arena arena;
     arena_init(&arena, VERDICT_BYTES_MAX);
     insight_incident_verdict(incident, &arena, &verdict);
+    reader_order_advice(side, &verdict);
     json_object_begin(json);
     json_key(json, "extent");
     json_object_begin(json);
@@ -68,6 +70,8 @@ static void put_incident(const struct insight_incident *incident, struct json_wr
     json_put_int(json, "longest_wait_ms", incident->longest_wait_ms);
     put_fraction(json, "share", incident->share);
     put_fraction(json, "normal_share", incident->normal);
+    json_put_int(json, "messages_before", (int64_t)incident->n_before);
+    json_put_int(json, "delivered_since", (int64_t)incident->n_delivered_since);
     put_others(incident, json);
     put_proof(incident, json);
     verdict_write_json_members(&verdict, json);
@@ -75,12 +79,18 @@ static void put_incident(const struct insight_incident *incident, struct json_wr
     arena_finish(&arena);
 }
 
-static void put_incidents(struct json_writer *json, const char *key,
-                          const struct insight_incident *incidents, size_t n) {
-    json_key(json, key);
+struct incidents {
+    const char *key;
+    const struct insight_incident *all;
+    size_t n;
+};
+
+static void put_incidents(const struct incidents *incidents, enum reader_side side,
+                          struct json_writer *json) {
+    json_key(json, incidents->key);
     json_array_begin(json);
-    for (size_t i = 0; i < n; i++)
-        put_incident(&incidents[i], json);
+    for (size_t i = 0; i < incidents->n; i++)
+        put_incident(&incidents->all[i], side, json);
     json_array_end(json);
 }
 
@@ -131,11 +141,14 @@ static void put_causes(const struct insight_report *report, struct json_writer *
     json_array_end(json);
 }
 
-void insight_write_json_members(const struct insight_report *report, struct json_writer *json) {
+void insight_write_json_members(const struct insight_report *report,
+                                const struct insight_show *show, struct json_writer *json) {
+    struct incidents incidents = {"incidents", report->incidents, report->n_incidents};
+    struct incidents late = {"late", report->late, report->n_late};
     json_put_time(json, "first", report->first_ms);
     json_put_time(json, "last", report->last_ms);
-    put_incidents(json, "incidents", report->incidents, report->n_incidents);
-    put_incidents(json, "late", report->late, report->n_late);
+    put_incidents(&incidents, show->side, json);
+    put_incidents(&late, show->side, json);
     put_totals(report, json);
     put_destinations(report, json);
     put_causes(report, json);

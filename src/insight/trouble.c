@@ -195,6 +195,7 @@ static void join_times(struct trouble *trouble, const struct trouble *other) {
         trouble->first_file = other->first_file;
         trouble->first_line = other->first_line;
         trouble->normal = other->normal;
+        trouble->n_before = other->n_before;
     }
     if (other->last_failure_ms > trouble->last_failure_ms) {
         trouble->end_ms = other->end_ms;

@@ -85,6 +85,11 @@ static void add_shares(const struct insight_incident *incident, struct arena *ar
                                            "worked before, began to fail in the same way at the "
                                            "same time",
                                            (unsigned long long)incident->n_destinations));
+    else if (incident->n_before == 0)
+        add_evidence(verdict, arena_printf(arena,
+                                           "%.3g %% of the messages there failed; nothing was "
+                                           "tried there before",
+                                           incident->share * 100));
     else
         add_evidence(verdict,
                      arena_printf(arena, "%.3g %% of the messages there failed; before, %.2g %%",
@@ -114,26 +119,76 @@ static void put_first(struct verdict *verdict, struct candidate candidate) {
     verdict->candidates[0] = candidate;
 }
 
-static void blame_this_side(const struct insight_incident *incident, struct verdict *verdict) {
-    enum cause cause = incident->cause;
+// What fails on this side when unrelated places fail in this way; CAUSE_NONE: the cause says it.
+static struct candidate own_cause(enum cause cause) {
     if (cause_info(cause)->stage == FACT_STAGE_DNS)
-        put_first(verdict, (struct candidate){.cause = CAUSE_LOCAL_RESOLVER,
-                                              .confidence = 0.8,
-                                              .decide_by = VIEW("The same look-up from here with "
-                                                                "another resolver.")});
-    else if (family_of(cause) == family_of(CAUSE_CONN_TIMEOUT))
-        put_first(verdict,
-                  (struct candidate){.cause = CAUSE_EGRESS_BLOCKED,
-                                     .confidence = 0.8,
-                                     .decide_by = VIEW("Port 25 of two unrelated servers, from "
-                                                       "this machine and from another network.")});
-    else if (family_of(cause) == family_of(CAUSE_CLOSED_SESSION))
-        put_first(verdict,
-                  (struct candidate){.cause = CAUSE_INSPECTING_FIREWALL,
-                                     .confidence = 0.5,
-                                     .decide_by = VIEW("The same session around our own firewall, "
-                                                       "and what was changed there at the time of "
-                                                       "the onset.")});
+        return (struct candidate){.cause = CAUSE_LOCAL_RESOLVER,
+                                  .confidence = 0.8,
+                                  .decide_by =
+                                      VIEW("The same look-up from here with another resolver.")};
+    if (cause == CAUSE_NET_UNREACHABLE || cause == CAUSE_HOST_UNREACHABLE)
+        return (struct candidate){
+            .cause = CAUSE_LOCAL_NETWORK,
+            .confidence = 0.8,
+            .decide_by = VIEW("The route to two unrelated servers, from this machine.")};
+    if (family_of(cause) == family_of(CAUSE_CONN_TIMEOUT))
+        return (struct candidate){.cause = CAUSE_EGRESS_BLOCKED,
+                                  .confidence = 0.8,
+                                  .decide_by = VIEW("Port 25 of two unrelated servers, from this "
+                                                    "machine and from another network.")};
+    if (family_of(cause) == family_of(CAUSE_CLOSED_SESSION))
+        return (struct candidate){.cause = CAUSE_INSPECTING_FIREWALL,
+                                  .confidence = 0.5,
+                                  .decide_by =
+                                      VIEW("The same session around our own firewall, and what "
+                                           "was changed there at the time of the onset.")};
+    return (struct candidate){.cause = CAUSE_NONE};
+}
+
+// One address family cannot explain failures in the other.
+static void drop_candidate(struct verdict *verdict, enum cause cause) {
+    size_t n = 0;
+    for (size_t i = 0; i < verdict->n_candidates; i++)
+        if (verdict->candidates[i].cause != cause)
+            verdict->candidates[n++] = verdict->candidates[i];
+    verdict->n_candidates = n;
+}
+
+static bool has_remedy(const struct verdict *verdict, struct view what) {
+    for (size_t i = 0; i < verdict->n_remedies; i++)
+        if (view_equals(verdict->remedies[i].what, what))
+            return true;
+    return false;
+}
+
+// First what repairs our own fault, then what was to be done here anyway; nobody else can help.
+static void advise_this_side(const struct candidate *own, const struct insight_proof *proof,
+                             struct arena *arena, struct verdict *verdict) {
+    struct attempt attempt = {.at_ms = proof->at_ms, .host = proof->host, .peer = proof->peer};
+    struct verdict ours;
+    verdict_of_cause((struct verdict_cause){own->cause, (unsigned)(own->confidence * 100)},
+                     &proof->fact, &attempt, arena, &ours);
+    size_t n = ours.n_remedies;
+    for (size_t i = 0; i < verdict->n_remedies && n < VERDICT_REMEDIES_MAX; i++) {
+        const struct remedy *remedy = &verdict->remedies[i];
+        bool is_here = remedy->who == REMEDY_SENDING_SIDE || remedy->who == REMEDY_NETWORK;
+        if (is_here && !has_remedy(&ours, remedy->what))
+            ours.remedies[n++] = *remedy;
+    }
+    memcpy(verdict->remedies, ours.remedies, n * sizeof(ours.remedies[0]));
+    verdict->n_remedies = n;
+}
+
+static void blame_this_side(const struct insight_incident *incident, struct arena *arena,
+                            struct verdict *verdict) {
+    struct candidate own = own_cause(incident->cause);
+    if (own.cause == CAUSE_NONE)
+        return;
+    if (incident->proof.peer.family == ADDRESS_IPV4)
+        drop_candidate(verdict, CAUSE_V6_ONLY_BROKEN);
+    put_first(verdict, own);
+    verdict->confidence = own.confidence;
+    advise_this_side(&own, &incident->proof, arena, verdict);
 }
 
 void insight_incident_verdict(const struct insight_incident *incident, struct arena *arena,
@@ -156,5 +211,5 @@ void insight_incident_verdict(const struct insight_incident *incident, struct ar
     add_shares(incident, arena, verdict);
     add_others(incident, arena, verdict);
     if (incident->extent == INSIGHT_EVERYTHING)
-        blame_this_side(incident, verdict);
+        blame_this_side(incident, arena, verdict);
 }

@@ -218,6 +218,9 @@ struct view reader_sisimai_default(enum cause cause);
 
 // --- For people and programs --------------------------------------------------------------------
 enum reader_side { READER_SIDE_UNSAID, READER_SIDE_SENDER, READER_SIDE_RECEIVER };
+void reader_order_advice(enum reader_side side, struct verdict *verdict);
+// What the reader of the advice should do about it, in a few words; may be empty.
+struct view reader_turn(enum blame blame, enum reader_side side);
 
 struct reader_show {
     struct view file;      // what was read, as the user named it; empty: a text

@@ -5,10 +5,6 @@
 
 #include "readers/readers.h"
 
-void reader_order_advice(enum reader_side side, struct verdict *verdict);
-// What the reader of the advice should do about it, in a few words; may be empty.
-struct view reader_turn(enum blame blame, enum reader_side side);
-
 // "  Label       text"; nothing where the text is empty, or the time zero.
 void reader_put_labelled(struct buffer *out, const char *label, struct view text);
 void reader_put_time(struct buffer *out, const char *label, int64_t at_ms);

@@ -71,7 +71,7 @@ class Logs(unittest.TestCase):
         path = self.write("mail.log", "".join(outage()))
         done = logs(path)
         self.assertEqual((done.returncode, done.stderr), (1, ""))
-        self.assertTrue(done.stdout.startswith("1 incident, 0 going on"))
+        self.assertTrue(done.stdout.startswith("1 incident, none going on"))
         self.assertIn("1. contoso.com: Connection timed out (over)", done.stdout)
         self.assertIn(path + ":61", done.stdout)
         self.assertIn("What to do", done.stdout)

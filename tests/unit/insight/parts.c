@@ -55,16 +55,29 @@ static void a_report_has_text_and_json(void **state) {
         defer(insight, "con\x1btoso.com", 1 + (uint64_t)i, i * MINUTE, CAUSE_CONN_TIMEOUT);
     const struct insight_report *report = insight_report(insight);
     buffer_init(&out, 1 << 20);
-    insight_write_text(report, &out);
+    insight_write_text(report, &(struct insight_show){0}, &out);
     struct view text = buffer_view(&out);
-    assert_true(view_starts_with(text, VIEW("1 incident, 1 going on, 0 are yours")));
+    assert_true(view_starts_with(text, VIEW("1 incident, 1 going on, none is yours")));
     assert_true(view_find(text, VIEW("con\\x1btoso.com: Connection timed out")) < text.len);
     assert_true(view_find(text, VIEW("mail.log:")) < text.len);
     assert_true(view_find_char(text, '\x1b') == text.len);
+    assert_true(view_find(text, VIEW("nothing was tried there before")) < text.len);
+    assert_true(view_find(text, VIEW("; nothing got through since\n")) < text.len);
+    assert_true(view_find(text, VIEW("For you")) == text.len);
+    deliver(insight, "con\x1btoso.com", 99, 30 * MINUTE);
+    buffer_clear(&out);
+    report = insight_report(insight);
+    struct insight_show show = {.zone_minutes = -210, .side = READER_SIDE_SENDER};
+    insight_write_text(report, &show, &out);
+    text = buffer_view(&out);
+    assert_true(view_find(text, VIEW("When        since 2026-05-12T06:30:00-03:30; last failure "
+                                     "2026-05-12T06:59:00-03:30; 1 message got through since\n")) <
+                text.len);
+    assert_true(view_find(text, VIEW("For you     ")) == text.len); // nobody's fault yet
     buffer_clear(&out);
     json_begin(&json, &out);
     json_object_begin(&json);
-    insight_write_json_members(report, &json);
+    insight_write_json_members(report, &(struct insight_show){0}, &json);
     json_object_end(&json);
     text = buffer_view(&out);
     assert_true(view_find(text, VIEW("\"cause\":\"conn-timeout\"")) < text.len ||
