@@ -119,6 +119,25 @@ static void probe(void *arg) {
     run->is_done = true;
 }
 
+// A lack of permission is told among the steps; a file that cannot be written is wrong use.
+static bool start_capture(struct probe_run *run) {
+    struct probe_options *options = &run->call.options;
+    bool is_forbidden = false;
+    if (!run->arguments->pcap)
+        return true;
+    options->capture = capture_start(run->arguments->pcap, &is_forbidden, &run->capture_error);
+    if (options->capture)
+        return true;
+    options->capture_problem = run->capture_error.text;
+    return is_forbidden || error_set(&run->error, "%s", run->capture_error.text);
+}
+
+static bool stop_capture(struct probe_run *run) {
+    struct capture *capture = run->call.options.capture;
+    run->call.options.capture = NULL;
+    return !capture || capture_stop(capture, &run->error);
+}
+
 static bool run_loop(struct probe_run *run) {
     const struct io_loop_options loop_options = {.name = "probe"};
     const char *ca = run->arguments->ca;
@@ -139,12 +158,19 @@ static bool run_loop(struct probe_run *run) {
     return run->is_done;
 }
 
+static bool run_and_capture(struct probe_run *run) {
+    if (!start_capture(run))
+        return false;
+    bool is_done = run_loop(run);
+    return stop_capture(run) && is_done;
+}
+
 static int run_probe(struct probe_run *run, int n, char **targets) {
     int status = CMD_WRONG_USE;
     arena_init(&run->arena, 1 << 20);
     for (int i = 0; i < n; i++)
         probe_list_add(&run->list, targets[i]);
-    if (probe_arguments_use(run) && run_loop(run))
+    if (probe_arguments_use(run) && run_and_capture(run))
         status = run->totals.n_wrong ? CMD_WRONG_USE : run->totals.n_fault ? CMD_FAULT : CMD_WELL;
     else
         fprintf(stderr, "postrider probe: %s\n", run->error.text);

@@ -60,7 +60,7 @@ IO_WAITS void probe_many_run(struct probe_call *call, const struct probe_list *l
 // The options as they were given.
 struct probe_arguments {
     const char *config, *from, *helo, *sender, *port, *tls, *ca, *resolver, *timeout, *controls,
-        *rcpt, *mail_to, *message, *wait, *file, *concurrency, *baseline, *block_lists;
+        *rcpt, *mail_to, *message, *wait, *file, *concurrency, *baseline, *pcap, *block_lists;
     bool is_json, is_deep, wants_help;
 };
 
@@ -78,6 +78,7 @@ struct probe_run {
     struct arena arena;
     struct buffer message; // of --message
     struct error error;    // why nothing was probed
+    struct error capture_error;
     bool is_done;
 };
 

@@ -50,6 +50,11 @@ static const char help[] =
     "      --file LIST      targets from a file, one a line; - is standard input\n"
     "      --concurrency N  so many targets at the same time; 20 unless given\n"
     "      --baseline FILE  keeps what a target looks like; later runs say what has changed\n"
+    "      --pcap FILE      saves the packets of the calls for Wireshark and tcpdump, and reads "
+    "them:\n"
+    "                       who sent a reset, what was lost. Their headers alone are kept: no\n"
+    "                       message, no password. Root or CAP_NET_RAW; without, it goes on and\n"
+    "                       says so\n"
     "      --json           for programs (docs/json.md)\n"
     "Exit status: 0 nothing wrong, 1 a fault was found, 2 wrong use\n";
 
@@ -73,6 +78,7 @@ int probe_arguments_parse(struct probe_arguments *arguments, int argc, char **ar
                                          {"file", 0, &arguments->file, NULL},
                                          {"concurrency", 0, &arguments->concurrency, NULL},
                                          {"baseline", 0, &arguments->baseline, NULL},
+                                         {"pcap", 0, &arguments->pcap, NULL},
                                          {"deep", 0, NULL, &arguments->is_deep},
                                          {"json", 0, NULL, &arguments->is_json},
                                          {"help", 'h', NULL, &arguments->wants_help},

@@ -35,6 +35,7 @@ void probe_ways_init(struct probe *probe) {
 IO_WAITS static void call(struct probe *probe, struct probe_way *way) {
     struct io_connect_options options = {.source = way->source};
     struct io_tcp_info info;
+    probe_watch_packets(probe, &way->address);
     int64_t began_us = io_now_us();
     int64_t limit_ms = probe_limit_ms(probe, probe->connector->connect_timeout_ms);
     io_time deadline = int64_min(io_after(limit_ms), probe->deadline);

@@ -8,6 +8,7 @@
 #ifndef PROBE_PROBE_H
 #define PROBE_PROBE_H
 
+#include "capture/capture.h"
 #include "catalog/catalog.h"
 #include "config/config.h"
 #include "dns/dns.h"
@@ -71,6 +72,8 @@ struct probe_options {
     // Hosts that take mail, called (and no more) when ours does not answer: theirs or ours?
     struct config_smart_host controls[PROBE_CONTROLS_MAX];
     size_t n_controls;
+    struct capture *capture;     // of the packets; NULL: none
+    const char *capture_problem; // why there is none although one was wished for; NULL: none
     // Asked for our address when a reply may be about it; none: not asked.
     struct view block_lists[PROBE_BLOCK_LISTS_MAX];
     size_t n_block_lists;

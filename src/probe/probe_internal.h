@@ -197,6 +197,11 @@ struct probe_near;
 struct probe_near *probe_near_begin(struct probe *probe, const struct probe_way *way);
 IO_WAITS void probe_near_end(struct probe *probe, struct probe_near *near);
 
+// --- packets.c: the packets of our calls --------------------------------------------------------
+// From now on packets to and from that address are kept, where any are.
+void probe_watch_packets(const struct probe *probe, const struct address *peer);
+IO_WAITS void probe_read_packets(struct probe *probe);
+
 // --- steps.c: groups ----------------------------------------------------------------------------
 // Until all have ended, also when canceled: then they are, and so is what the caller does next.
 IO_WAITS void probe_wait_all(struct io_group *group);

@@ -20,6 +20,7 @@ static void make_call(void *arg) {
     struct call *call = arg;
     struct io_connect_options options = {.source = call->source};
     struct io_stream *stream = NULL;
+    probe_watch_packets(call->probe, &call->to);
     io_time began = io_now();
     io_time deadline = int64_min(io_after(call->limit_ms), call->probe->deadline);
     struct io_result result = io_connect(&call->to, &options, deadline, &stream);

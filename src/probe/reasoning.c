@@ -430,6 +430,7 @@ static void warn_of_signs(struct probe *probe) {
                 {SIGN_PARKED, CAUSE_DNS_PARKED},
                 {SIGN_CACHE_DIFFERS, CAUSE_DNS_STALE},
                 {SIGN_ANSWERED_NEAR, CAUSE_TRANSPARENT_REDIRECT},
+                {SIGN_PACKETS_LOST, CAUSE_LOSSY_PATH},
                 {SIGN_OLD_TLS_ALLOWED, CAUSE_TLS_OUTDATED},
                 {SIGN_SMALL_HELLO_WELL, CAUSE_TLS_HELLO_SIZE},
                 {SIGN_LARGE_HELLO_FAILS, CAUSE_TLS_HELLO_SIZE},

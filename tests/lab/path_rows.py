@@ -5,6 +5,7 @@ from scenario import Scenario as Row
 
 STOPS = {"probe": None}
 PROBE_STOPS = "without --mail-to the probe ends before DATA"
+PACKETS = ("--pcap", "{folder}/packets.pcap")
 FAR = "one attempt does not count hops"
 EICAR = "X-Test: EICAR-STANDARD-ANTIVIRUS-TEST-FILE\r\n"
 
@@ -44,4 +45,24 @@ ROWS = [
         because="one attempt does not count hops; Postfix calls from elsewhere"),
     Row("redirected-further-on", "the second of four routers answers calls to port 25 itself", "none", "nobody",
         [(smtp, {}), (redirected, {"router": 1})], routers=3, warns=("transparent-redirect",)),
+    Row("packets-and-well", "nothing; the packets are looked at", "none", "nobody", [(smtp, {"tls": "good"})],
+        routers=3, warns=(), probe_arguments=PACKETS),
+    Row("packets-of-small-segments", "a router lowers the MSS; nothing is wrong", "none", "nobody",
+        [(smtp, {}), (far_router, {"rule": "tcp flags syn tcp option maxseg size set 536"})],
+        routers=3, warns=(), probe_arguments=PACKETS),
+    Row("reset-by-device", "the second of four routers resets the session at EHLO", "reset-ehlo", "unknown",
+        [(smtp, {}), (far_router, {"rule": "tcp dport 25 meta length > 60 reject with tcp reset", "router": 1})],
+        routers=3, probe_arguments=PACKETS,
+        instead={"probe": ("inspecting-firewall", "path"), "explain": ("closed-ehlo", "unknown")},
+        because="the packets tell who sent the reset; Postfix says \"lost connection\" for an end and for a reset"),
+    Row("reset-by-server", "the server resets the session at EHLO", "reset-ehlo", "unknown",
+        [(smtp, {"script": {"ehlo": "!reset"}})], routers=3, probe_arguments=PACKETS,
+        instead={"explain": ("closed-ehlo", "unknown")}, because="Postfix says \"lost connection\" for both"),
+    Row("lossy-line", "every second packet with words is lost once", "none", "nobody",
+        [(smtp, {}), (far_router, {"rule": "tcp dport 25 tcp flags & psh == psh numgen inc mod 2 == 0 drop"})],
+        target="rcpt@{d}", routers=3, warns=("lossy-path",), probe_arguments=PACKETS),
+    Row("lossy-calls", "the first packet of every call is lost", "none", "nobody",
+        [(smtp, {}), (far_router, {"rule": "tcp dport 25 tcp flags & (syn | ack) == syn ip ttl > 32 "
+                                           "numgen inc mod 2 == 0 drop"})],
+        routers=3, warns=("lossy-path",), probe_arguments=(*PACKETS, "--deep")),
 ]

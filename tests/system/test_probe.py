@@ -342,6 +342,40 @@ class Baseline(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
 
 
+@unittest.skipUnless(os.geteuid() == 0, "packets are captured by root")
+class Packets(unittest.TestCase):
+    def test_headers_are_saved_and_read(self):
+        with Sink() as sink, tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "packets")
+            status, answer = probe(f"127.0.0.1:{sink.port}", "--pcap", path, "--helo", "name.of.ours.example")
+            with open(path, "rb") as handle:
+                saved = handle.read()
+            self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+        self.assertEqual((status, answer["cause"], step(answer, "packets")["state"]), (0, "none", "ok"))
+        self.assertIn("SYN sent 1 time, answered", step(answer, "packets")["seen"])
+        self.assertEqual(saved[:4], bytes.fromhex("d4c3b2a1"))
+        self.assertGreater(len(saved), 1000)
+        for words in (b"EHLO", b"QUIT", b"name.of.ours"):
+            self.assertNotIn(words, saved)
+
+    def test_not_permitted(self):
+        with Sink() as sink, tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "packets")
+            done = subprocess.run(["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", PROGRAM, "probe",
+                                   "--json", f"127.0.0.1:{sink.port}", "--pcap", path],
+                                  capture_output=True, text=True, timeout=60, check=False)
+            self.assertFalse(os.path.exists(path))
+        answer = json.loads(done.stdout)
+        self.assertEqual((done.returncode, step(answer, "packets")["state"]), (0, "not-reached"))
+        self.assertIn("CAP_NET_RAW", step(answer, "packets")["seen"])
+
+    def test_file_that_cannot_be_written(self):
+        done = subprocess.run([PROGRAM, "probe", "127.0.0.1:1", "--pcap", "/nowhere/at/all"], capture_output=True,
+                              text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("/nowhere/at/all", done.stderr)
+
+
 class Times(unittest.TestCase):
     @staticmethod
     def late(answer):
