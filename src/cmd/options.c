@@ -43,6 +43,8 @@ int cmd_parse(const char *command, int argc, char **argv, const struct cmd_optio
         }
         if (option->flag) {
             *option->flag = true;
+            if (value)
+                *option->value = value;
         } else if (value || i + 1 < argc) {
             *option->value = value ? value : argv[++i];
         } else {

@@ -61,7 +61,8 @@ IO_WAITS void probe_many_run(struct probe_call *call, const struct probe_list *l
 struct probe_arguments {
     const char *config, *from, *helo, *sender, *port, *tls, *ca, *resolver, *timeout, *controls,
         *rcpt, *mail_to, *message, *wait, *file, *concurrency, *baseline, *pcap, *block_lists;
-    bool is_json, is_deep, wants_help;
+    const char *rdap; // a base URL; NULL: the usual one, where asks_rdap
+    bool is_json, is_deep, asks_rdap, wants_help;
 };
 
 // The number of targets that are left in `argv`; negative: wrong use, said already.

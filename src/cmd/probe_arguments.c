@@ -5,6 +5,7 @@
 #include "cmd/probe.h"
 
 #include "base/units.h"
+#include "fetch/fetch.h"
 #include "ledger/ledger.h"
 
 #include <stdio.h>
@@ -47,6 +48,9 @@ static const char help[] =
     "refusal\n"
     "                       may be about it, and with --deep: zen.spamhaus.org and bl.spamcop.net\n"
     "                       unless given, and the one that the refusal names; none asks nobody\n"
+    "      --rdap[=URL]     asks the domain's registry whether the registration is in order, "
+    "through\n"
+    "                       https://rdap.org/ unless another base is given\n"
     "      --file LIST      targets from a file, one a line; - is standard input\n"
     "      --concurrency N  so many targets at the same time; 20 unless given\n"
     "      --baseline FILE  keeps what a target looks like; later runs say what has changed\n"
@@ -79,6 +83,7 @@ int probe_arguments_parse(struct probe_arguments *arguments, int argc, char **ar
                                          {"concurrency", 0, &arguments->concurrency, NULL},
                                          {"baseline", 0, &arguments->baseline, NULL},
                                          {"pcap", 0, &arguments->pcap, NULL},
+                                         {"rdap", 0, &arguments->rdap, &arguments->asks_rdap},
                                          {"deep", 0, NULL, &arguments->is_deep},
                                          {"json", 0, NULL, &arguments->is_json},
                                          {"help", 'h', NULL, &arguments->wants_help},
@@ -179,6 +184,19 @@ static bool read_words(struct probe_run *run) {
         return error_set(&run->error, "--resolver is an address with or without a port, not \"%s\"",
                          arguments->resolver);
     return true;
+}
+
+static bool read_rdap(struct probe_run *run) {
+    const struct probe_arguments *arguments = run->arguments;
+    struct fetch_where where;
+    struct error error;
+    run->call.options.ca_file = arguments->ca;
+    if (!arguments->asks_rdap)
+        return true;
+    run->call.options.rdap = arguments->rdap ? view_of(arguments->rdap) : VIEW("https://rdap.org/");
+    return fetch_where_parse(run->call.options.rdap, &where, &error) ||
+           error_set(&run->error, "--rdap takes the base URL of an RDAP server, not \"%s\": %s",
+                     arguments->rdap, error.text);
 }
 
 static bool read_control(struct probe_run *run, struct view text) {
@@ -304,6 +322,6 @@ static bool read_list(struct probe_run *run) {
 
 bool probe_arguments_use(struct probe_run *run) {
     return read_sources(run) && read_demand(run) && read_numbers(run) && read_wait(run) &&
-           read_words(run) && read_controls(run) && read_block_lists(run) && read_config(run) &&
-           read_list(run);
+           read_words(run) && read_controls(run) && read_rdap(run) && read_block_lists(run) &&
+           read_config(run) && read_list(run);
 }

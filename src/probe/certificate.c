@@ -2,10 +2,9 @@
 // What a server's certificate shows beside whether it passes: keys that are too weak, the mark of a
 // device that reads along, and whether the chain is whole once the issuers are fetched that the
 // server left out.
-#include "fetch/fetch.h"
-#include "probe/probe_internal.h"
+#include "probe/web_internal.h"
 
-enum { ISSUERS_MAX = 3, ISSUER_BYTES_MAX = 64 << 10, FETCH_MS = 10 * 1000, PLACE_MS = 5 * 1000 };
+enum { ISSUERS_MAX = 3, ISSUER_BYTES_MAX = 64 << 10 };
 
 // --- Read off the session ---------------------------------------------------------------------
 // "*.example.org" stands for one label (RFC 6125 6.4.3).
@@ -69,58 +68,18 @@ struct fetched {
 };
 
 // RFC 5280 8: a certificate can name any place. Ones inside our own network are not called, unless
-// the server stands there too.
-static bool is_callable(const struct probe *probe, const struct address *address) {
-    return address_is_global(address) || !address_is_global(&probe->session->way->address);
-}
-
-IO_WAITS static size_t find_place(struct probe *probe, const struct fetch_where *where,
-                                  struct address addresses[FETCH_ADDRESSES_MAX]) {
-    size_t n = 0;
-    if (where->address.family != ADDRESS_NONE) {
-        addresses[n++] = where->address;
-        return is_callable(probe, &where->address) ? n : 0;
-    }
-    for (enum address_family family = ADDRESS_IPV4; family <= ADDRESS_IPV6; family++) {
-        struct dns_address_answer answer = {.family = family};
-        dns_addresses(probe->options->resolver, view_of(where->host),
-                      int64_min(io_after(probe_limit_ms(probe, PLACE_MS)), probe->deadline),
-                      probe->arena, &answer);
-        for (size_t i = 0; i < answer.n_addresses && n < FETCH_ADDRESSES_MAX; i++)
-            if (is_callable(probe, &answer.addresses[i]))
-                addresses[n++] = answer.addresses[i];
-    }
-    return n;
-}
-
-// False: `fetched->failure` says why there is no further certificate.
+// the server stands there too. False: `fetched->failure` says why there is no further certificate.
 IO_WAITS static bool fetch_issuer(struct probe *probe, const char *url, struct fetched *fetched) {
-    struct fetch_where where;
-    struct error error;
-    struct address addresses[FETCH_ADDRESSES_MAX];
     struct fetch_answer *answer = &fetched->answers[fetched->n];
-    if (!fetch_where_parse(view_of(url), &where, &error)) {
-        fetched->failure = probe_keep(probe, view_of(error.text));
-        return false;
-    }
-    struct fetch_request request = {
-        .where = &where,
-        .addresses = addresses,
-        .n_addresses = find_place(probe, &where, addresses),
-        .bytes_max = ISSUER_BYTES_MAX,
-        .deadline = int64_min(io_after(probe_limit_ms(probe, FETCH_MS)), probe->deadline)};
-    if (request.n_addresses == 0) {
-        fetched->failure = VIEW("its host has no address that may be called");
-        return false;
-    }
-    fetch_get(&request, answer);
+    const struct probe_get get = {.url = view_of(url),
+                                  .bytes_max = ISSUER_BYTES_MAX,
+                                  .may_be_inside =
+                                      !address_is_global(&probe->session->way->address)};
+    fetched->failure = probe_get(probe, &get, answer);
     struct view body = buffer_view(&answer->body);
-    fetched->n++;
-    if (answer->failure != FETCH_WELL)
-        fetched->failure = probe_keep(probe, view_of(answer->error.text));
-    else if (answer->status != 200 || body.len == 0)
+    fetched->certificates[fetched->n++] = body;
+    if (!fetched->failure.len && (answer->status != 200 || body.len == 0))
         fetched->failure = arena_printf(probe->arena, "HTTP status %u", answer->status);
-    fetched->certificates[fetched->n - 1] = body;
     return fetched->failure.len == 0;
 }
 

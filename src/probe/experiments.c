@@ -144,6 +144,7 @@ void probe_experiment(struct probe *probe) {
         IO_WAITS void (*run)(struct probe *probe);
     } experiments[] = {
         {dns_decides, probe_try_authorities},
+        {probe_registration_decides, probe_try_registration},
         {nobody_answers, probe_try_controls},
         {nobody_answers, probe_try_ports},
         {road_decides, probe_try_hops},

@@ -74,6 +74,8 @@ struct probe_options {
     size_t n_controls;
     struct capture *capture;     // of the packets; NULL: none
     const char *capture_problem; // why there is none although one was wished for; NULL: none
+    const char *ca_file;         // for experiments over HTTPS; NULL: the system's store
+    struct view rdap; // the base URL that registrations are asked of; empty: they are not
     // Asked for our address when a reply may be about it; none: not asked.
     struct view block_lists[PROBE_BLOCK_LISTS_MAX];
     size_t n_block_lists;

@@ -219,6 +219,10 @@ IO_WAITS void probe_try_later(struct probe *probe);
 // "Please come back in 00:05:00", "in 300 seconds": milliseconds; zero: none is named.
 int64_t probe_time_in(struct view text);
 
+// --- registration.c ---------------------------------------------------------------------------
+bool probe_registration_decides(const struct probe *probe);
+IO_WAITS void probe_try_registration(struct probe *probe);
+
 // --- parking.c --------------------------------------------------------------------------------
 bool probe_is_parking(struct view host);
 void probe_read_mx_parking(struct probe *probe);

@@ -428,6 +428,7 @@ static void warn_of_signs(struct probe *probe) {
                 {SIGN_SIGNATURES_EXPIRED, CAUSE_DNSSEC_BOGUS},
                 {SIGN_SIGNATURES_MISSING, CAUSE_DNSSEC_BOGUS},
                 {SIGN_PARKED, CAUSE_DNS_PARKED},
+                {SIGN_REGISTRATION_LAPSED, CAUSE_DNS_EXPIRED},
                 {SIGN_CACHE_DIFFERS, CAUSE_DNS_STALE},
                 {SIGN_ANSWERED_NEAR, CAUSE_TRANSPARENT_REDIRECT},
                 {SIGN_PACKETS_LOST, CAUSE_LOSSY_PATH},

@@ -30,11 +30,18 @@ def smtp(site, addresses=None, tls=None, highest=None, ciphers=None, wants_certi
     site.servers.append(site.keep(made))
 
 
-def web(site, paths, address="{a}", port=80):
-    """A web server at the receiver's: {path: bytes, or the name of an authority whose certificate it is}."""
-    files = {path: site.lab.pki.issuer(what) if isinstance(what, str) else what for path, what in paths.items()}
+def web(site, paths, port=80, tls=None):
+    """A web server at the receiver's: {path: text, an authority whose certificate it is ("!unknown"), or a redirect
+    (">/there")}; `tls` is the kind of its certificate."""
+    def answer(what):
+        if what[0] == "!":
+            return site.lab.pki.issuer(what[1:])
+        what = what.replace("{d}", site.domain)
+        return (302, {"Location": what[1:]}, b"") if what[0] == ">" else what.encode("ascii")
+    context = site.lab.pki.context(tls, site.mx) if tls else None
+    files = {path.replace("{d}", site.domain): answer(what) for path, what in paths.items()}
     with world.inside(site.them):
-        site.keep(web_server.WebServer((site.fill(address), port), files))
+        site.keep(web_server.WebServer((site.address, port), files, context))
 
 
 def router_drops(site, what="ip daddr {a} tcp dport 25"):

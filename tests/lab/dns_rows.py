@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names and routes: what the DNS does not say, says wrongly, or cannot say."""
-from builders import name_server, own_resolver, router_drops, smtp, their_filter, zone_server
+from builders import name_server, own_resolver, router_drops, smtp, their_filter, web, zone_server
 from dns_server import NXDOMAIN, REFUSED, SERVFAIL
 from scenario import Scenario as Row
 
@@ -13,6 +13,12 @@ OF_ITS_OWN = ("@ SOA ns hostmaster 1 3600 600 86400 3600", "@ NS ns", "ns A {c}"
 LARGE = OF_ITS_OWN[:3] + ("mx A {a}",) + tuple(f"@ MX {n} {'x' * 40}{n}.mx" for n in range(20, 60)) + ("@ MX 10 mx",)
 NO_TCP = (their_filter, {"rule": "ip daddr {c} tcp dport 53 drop"})
 NO_UDP = (their_filter, {"rule": "ip daddr {c} udp dport 53 drop"})
+HELD = """{"objectClassName": "domain", "status": ["client hold", "client transfer prohibited"],
+"events": [{"eventAction": "expiration", "eventDate": "2024-02-29T00:00:00Z"}]}"""
+ACTIVE = """{"objectClassName": "domain", "status": ["active"],
+"events": [{"eventAction": "expiration", "eventDate": "2094-02-28T00:00:00Z"}]}"""
+RDAP = ("--rdap=http://{a}/",)
+ONLY_ASKED = "only who asks the registry can tell"
 RESOLVER_SAYS = "a resolver tells SERVFAIL and no more"
 
 ROWS = [
@@ -91,6 +97,19 @@ ROWS = [
     Row("dns-parked", "the MX is that of a parking service, and does not exist", "mx-no-address", "destination",
         zone=("{d}. MX 10 park-mx.above.com.",), instead={"probe": ("dns-parked", "recipient")},
         because="only the probe knows the names of such services"),
+    Row("dns-expired", "the registration ran out and is on hold", "dns-nxdomain", "recipient",
+        [(web, {"paths": {"/domain/{d}": ">/there/{d}", "/there/{d}": HELD}})], zone=(), probe_arguments=RDAP,
+        instead={"probe": ("dns-expired", "destination")}, because=ONLY_ASKED, shows="client hold"),
+    Row("dns-expired-host", "the registration of the mail host's domain is on hold", "mx-no-address", "destination",
+        [(web, {"paths": {"/domain/{d}": HELD}})], zone=("{d}. MX 10 {mx}.",), probe_arguments=RDAP,
+        instead={"probe": ("dns-expired", "destination")}, because=ONLY_ASKED),
+    Row("dns-not-registered", "the registry does not know the domain", "dns-nxdomain", "recipient",
+        [(web, {"paths": {}})], zone=(), probe_arguments=RDAP, shows="the registry knows no"),
+    Row("registration-well", "the registration is in order; the registry is asked over HTTPS", "none", "nobody",
+        [(smtp, {}), (web, {"paths": {"/domain/{d}": ACTIVE}, "port": 443, "tls": "good"})], warns=(),
+        probe_arguments=("--rdap=https://{mx}", "--ca", "{ca}")),
+    Row("registration-broken", "the registry's answer is no RDAP", "none", "nobody",
+        [(smtp, {}), (web, {"paths": {"/domain/{d}": "<html>"}})], warns=(), probe_arguments=RDAP),
     Row("mx-host-servfail", "the MX host's own zone fails", "dns-servfail", "destination",
         [(name_server, {"how": SERVFAIL})], zone=("{d}. MX 10 mx.sub.{d}.", "sub.{d}. NS ns.{d}.", "ns.{d}. A {c}")),
     Row("dnssec-bogus", "the parent vouches for another key", "dnssec-bogus", "destination", [(smtp, {})],

@@ -5,7 +5,7 @@ import threading
 
 
 class WebServer:
-    def __init__(self, where, files):
+    def __init__(self, where, files, tls=None):
         self.asked = asked = []
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -24,6 +24,8 @@ class WebServer:
                 pass
 
         self.server = http.server.ThreadingHTTPServer(where, Handler)
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
