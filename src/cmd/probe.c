@@ -88,8 +88,13 @@ static void count_down(void *arg, int64_t left_ms) {
     fflush(stderr);
 }
 
+static void announce(void *arg, const char *words) {
+    fprintf(stderr, "postrider probe: %s\n", words);
+}
+
 static void run_single(struct probe_run *run) {
     struct probe_one *one = mem_alloc_zero(sizeof(*one));
+    run->call.options.watch.announces = announce;
     if (isatty(STDERR_FILENO))
         run->call.options.watch.counts_down = count_down;
     one->call = &run->call;

@@ -62,7 +62,7 @@ struct probe_arguments {
     const char *config, *from, *helo, *sender, *port, *tls, *ca, *resolver, *timeout, *controls,
         *rcpt, *mail_to, *message, *wait, *file, *concurrency, *baseline, *pcap, *block_lists;
     const char *rdap; // a base URL; NULL: the usual one, where asks_rdap
-    bool is_json, is_deep, asks_rdap, wants_help;
+    bool is_json, is_deep, asks_rdap, finds_limits, wants_help;
 };
 
 // The number of targets that are left in `argv`; negative: wrong use, said already.

@@ -34,6 +34,9 @@ static const char help[] =
     "      --resolver IP    a DNS server to ask instead of the system's; a port may follow\n"
     "      --timeout TIME   the longest wait for one answer, such as 10s; 30s unless given.\n"
     "                       The whole run takes at most three times that\n"
+    "      --limits         with --mail-to: how large a message, a header, a line of it and a list "
+    "of\n"
+    "                       recipients may be. Says first how much it will send at most\n"
     "      --wait TIME      where a recipient is deferred: waits as long as the reply says, TIME "
     "at\n"
     "                       most, and tries the same again, which proves greylisting\n"
@@ -85,6 +88,7 @@ int probe_arguments_parse(struct probe_arguments *arguments, int argc, char **ar
                                          {"pcap", 0, &arguments->pcap, NULL},
                                          {"rdap", 0, &arguments->rdap, &arguments->asks_rdap},
                                          {"deep", 0, NULL, &arguments->is_deep},
+                                         {"limits", 0, NULL, &arguments->finds_limits},
                                          {"json", 0, NULL, &arguments->is_json},
                                          {"help", 'h', NULL, &arguments->wants_help},
                                          {NULL, 0, NULL, NULL}};
@@ -306,6 +310,9 @@ static bool read_list(struct probe_run *run) {
     if (arguments->message && !probe_message_read(arguments->message, &run->message, &run->error))
         return false;
     run->call.options.message = buffer_view(&run->message);
+    run->call.options.finds_limits = arguments->finds_limits;
+    if (arguments->finds_limits && (!arguments->mail_to || run->list.n != 1 || arguments->file))
+        return error_set(&run->error, "--limits takes one target, and --mail-to with it");
     if (arguments->mail_to && run->list.n == 0 && !arguments->file)
         probe_list_add(&run->list, arguments->mail_to);
     if (arguments->concurrency && (!view_to_u64(view_of(arguments->concurrency), &concurrency) ||

@@ -6,14 +6,23 @@
 
 enum { MESSAGE_BYTES_MAX = 16 << 10, PADDING_LINES = 64 };
 
+// RFC 5322 3.6.4: one mark for all messages of a run, so that they are found together.
+static struct view make_message_id(struct probe *probe, const char *helo) {
+    unsigned long long mark = probe->message_mark;
+    if (mark == 0)
+        mark = probe->message_mark = io_random_u64() | 1;
+    if (probe->n_written++ == 0)
+        return arena_printf(probe->arena, "<probe.%016llx@%s>", mark, helo);
+    return arena_printf(probe->arena, "<probe.%016llx.%u@%s>", mark, probe->n_written, helo);
+}
+
 static void write_header(struct probe *probe, const char *subject, struct buffer *out) {
     const struct config_connector *connector = probe->connector;
     const char *helo = connector->helo ? connector->helo : probe->options->config->hostname;
     struct view sender = probe->options->sender;
     char date[UNITS_TIME_SIZE];
     units_format_mail_date(io_wall_ms(), date, sizeof(date));
-    struct view id =
-        arena_printf(probe->arena, "<probe.%016llx@%s>", (unsigned long long)io_random_u64(), helo);
+    struct view id = make_message_id(probe, helo);
     if (probe->result->message_id.len == 0)
         probe->result->message_id = id;
     if (sender.len)
@@ -26,7 +35,7 @@ static void write_header(struct probe *probe, const char *subject, struct buffer
     buffer_printf(out, "Message-ID: %.*s\r\n", VIEW_ARG(id));
     // RFC 3834 5: nobody's program shall answer.
     buffer_printf(out, "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
-                       "Content-Type: text/plain; charset=us-ascii\r\n\r\n");
+                       "Content-Type: text/plain; charset=us-ascii\r\n");
 }
 
 const struct buffer *probe_message(struct probe *probe) {
@@ -40,6 +49,7 @@ const struct buffer *probe_message(struct probe *probe) {
         return out;
     }
     write_header(probe, "", out);
+    buffer_append_view(out, VIEW("\r\n"));
     buffer_printf(out, "This message was sent by \"postrider probe --mail-to\" to see whether mail"
                        " arrives.\r\nNothing needs to be done with it.\r\n\r\n"
                        "The lines below only make it long enough to need several packets.\r\n\r\n");
@@ -52,25 +62,45 @@ const struct buffer *probe_message(struct probe *probe) {
     return out;
 }
 
-// Letters by chance, in short lines: nothing that a filter could know.
-static void write_noise(struct buffer *out, size_t end) {
+// Letters by chance: nothing that a filter could know.
+static void write_letters(struct buffer *out, size_t n) {
+    unsigned char noise[64];
+    for (size_t i = 0; i < n; i++) {
+        if (i % sizeof(noise) == 0)
+            io_random_bytes(noise, sizeof(noise));
+        buffer_append_char(out, (char)('a' + noise[i % sizeof(noise)] % 26));
+    }
+}
+
+// Lines that begin with `head`, until the text is `end` bytes long.
+static void write_lines(struct buffer *out, struct view head, size_t end) {
     enum { LINE_BYTES = 64 };
-    while (out->len + 2 < end) {
-        size_t n = size_min(LINE_BYTES, end - out->len - 2);
-        unsigned char noise[LINE_BYTES];
-        io_random_bytes(noise, sizeof(noise));
-        for (size_t i = 0; i < n; i++)
-            buffer_append_char(out, (char)('a' + noise[i] % 26));
+    while (out->len + head.len + 3 <= end) {
+        buffer_append_view(out, head);
+        write_letters(out, size_min(LINE_BYTES, end - out->len - 2));
         buffer_append_view(out, VIEW("\r\n"));
     }
 }
 
-void probe_write_message(struct probe *probe, const char *subject, size_t body_bytes,
+static void write_long_line(struct buffer *out, size_t line_bytes) {
+    struct view head = VIEW("X-Postrider-Probe: ");
+    if (line_bytes <= head.len)
+        return;
+    buffer_append_view(out, head);
+    write_letters(out, line_bytes - head.len);
+    buffer_append_view(out, VIEW("\r\n"));
+}
+
+void probe_write_message(struct probe *probe, const struct probe_letter *letter,
                          struct buffer *out) {
-    buffer_init(out, body_bytes + MESSAGE_BYTES_MAX);
-    write_header(probe, subject, out);
-    buffer_printf(out,
-                  "Sent by \"postrider probe --mail-to\". Nothing needs to be done with it.\r\n");
-    write_noise(out, body_bytes);
+    buffer_init(out,
+                letter->header_bytes + letter->line_bytes + letter->body_bytes + MESSAGE_BYTES_MAX);
+    write_header(probe, letter->subject, out);
+    write_long_line(out, letter->line_bytes);
+    if (letter->header_bytes > 2)
+        write_lines(out, VIEW("X-Postrider-Probe: "), letter->header_bytes - 2);
+    buffer_printf(out, "\r\nSent by \"postrider probe --mail-to\". Nothing needs to be done with "
+                       "it.\r\n");
+    write_lines(out, VIEW_NONE, letter->body_bytes);
     ASSERT(!out->overflow);
 }

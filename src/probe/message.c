@@ -34,7 +34,7 @@ IO_WAITS static bool send_again(struct probe *probe) {
 IO_WAITS static bool send_short(struct probe *probe) {
     struct fact fact;
     struct buffer message;
-    probe_write_message(probe, "a short one", 0, &message);
+    probe_write_message(probe, &(struct probe_letter){.subject = "a short one"}, &message);
     struct probe_variant variant = {.sends_mail = true, .message = &message};
     bool is_well = probe_repeat(probe, "short", variant, &fact);
     probe_sign_set(probe, SIGN_SHORT_WELL, is_well,
@@ -47,8 +47,9 @@ IO_WAITS static bool send_short(struct probe *probe) {
 IO_WAITS static void send_other_words(struct probe *probe) {
     struct fact fact;
     struct buffer message;
-    probe_write_message(probe, "other words of the same length", probe_message(probe)->len,
-                        &message);
+    const struct probe_letter letter = {.subject = "other words of the same length",
+                                        .body_bytes = probe_message(probe)->len};
+    probe_write_message(probe, &letter, &message);
     struct probe_variant variant = {.sends_mail = true, .message = &message};
     bool is_well = probe_repeat(probe, "same-size", variant, &fact);
     probe_sign_set(probe, SIGN_OTHER_WORDS_WELL, is_well,

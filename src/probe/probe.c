@@ -225,6 +225,7 @@ void probe_run(const struct probe_options *options, const struct probe_target *t
     probe_judge(probe);
     probe_experiment(probe);
     probe_read_packets(probe);
+    probe_find_limits(probe);
     probe_reason(probe);
     settle_steps(probe);
     probe_collect_facts(probe);

@@ -45,6 +45,7 @@ bool probe_target_parse(struct view text, const struct config *config, struct ar
 // --- How --------------------------------------------------------------------------------------
 // Told while a run goes on, for people; each may be NULL. Called from the run's fiber: no waiting.
 struct probe_watch {
+    void (*announces)(void *arg, const char *words); // what is about to be sent
     void (*counts_down)(void *arg,
                         int64_t left_ms); // each second of a long pause; zero: it is over
     void *arg;
@@ -68,6 +69,7 @@ struct probe_options {
     struct probe_watch watch;
     bool sends_mail;     // to the target's recipient: a small test message, delivered for real
     struct view message; // instead of the test message; lines end with CRLF. Empty: none
+    bool finds_limits;   // and how much is taken, by more messages (with `sends_mail`)
     bool is_deep;        // every experiment of the second tier, also where nothing is wrong
     // Hosts that take mail, called (and no more) when ours does not answer: theirs or ours?
     struct config_smart_host controls[PROBE_CONTROLS_MAX];
@@ -95,6 +97,21 @@ struct probe_step {
     struct view host;
     struct address peer;
     struct view words; // what was seen, for people
+};
+
+// How much the other side takes of something, found by bisection (--limits).
+enum { PROBE_LIMITS_MAX = 8 };
+struct probe_limit {
+    const char *what; // static: "size", "recipients", "body", "header-line", "header"
+    const char *unit; // static: "bytes", "recipients"
+    uint64_t passes;  // the most that passed; zero: nothing did
+    uint64_t fails;   // the least that did not; zero: all passed that was tried
+    unsigned n_tries;
+    bool is_found;          // as exactly as was meant; else something came between, as `words` say
+    bool is_low;            // ordinary mail runs into it
+    struct fact fact;       // how the least that failed ended
+    struct view words;      // for people
+    struct view documented; // devices and standards that have this limit; empty: none is known
 };
 
 // What may be compared with another day: "hosts", "greeting", "ehlo", "ehlo-tls", "tls",
@@ -127,6 +144,8 @@ struct probe_result {
     struct view since;      // RFC 3339
     struct view message_id; // of the test message; empty: none was sent
     unsigned n_messages;    // that were delivered, or may have been
+    struct probe_limit limits[PROBE_LIMITS_MAX];
+    size_t n_limits;
 };
 
 // What `result` points to lives in `arena` and until probe_result_finish.

@@ -10,6 +10,7 @@
 //   ours.c       this machine; names.c what others find when they look us up
 //   steps.c      the record of what was done
 //   reasoning.c  from evidence to the verdict; rules.inc and signs.inc are its tables
+//   limits.c     ladders: how much is taken; rungs.c is one step of them
 //   message.c    experiments about messages, letter.c what is in them
 //   show.c       the road, the verdict and the letter; JSON
 #ifndef PROBE_PROBE_INTERNAL_H
@@ -55,6 +56,8 @@ struct probe_way {
     struct fact session; // how it ended
 };
 
+struct probe;
+struct probe_session;
 // How a dialogue differs from the relay's own, as an experiment. All zero: it does not.
 struct probe_variant {
     bool is_quiet;   // no steps are recorded, and no message is sent
@@ -64,6 +67,9 @@ struct probe_variant {
     const struct buffer *message; // instead of the test message; NULL: that one
     bool by_bdat;                 // RFC 3030 instead of DATA
     bool has_dot_alone;           // the final dot waits until the rest has arrived
+    // Instead of envelope and message; `rung` is its own.
+    IO_WAITS struct fact (*transact)(struct probe *probe, struct probe_session *session);
+    struct probe_rung *rung;
     int mss_clamp;
     int tls_version; // this one alone
     const char *helo;
@@ -106,6 +112,8 @@ struct probe {
     bool knows_near;                  // whether the mail port is answered near us
     uint16_t other_port;              // that answers, of the address that does not; zero: none
     struct buffer message;
+    uint64_t message_mark; // of all messages of this run; zero: none was written
+    unsigned n_written;
     struct probe_signs signs;
 };
 
@@ -227,12 +235,41 @@ IO_WAITS void probe_try_registration(struct probe *probe);
 bool probe_is_parking(struct view host);
 void probe_read_mx_parking(struct probe *probe);
 
+// --- limits.c: how much is taken (--limits) -------------------------------------------------
+IO_WAITS void probe_find_limits(struct probe *probe);
+// A limit that ordinary mail runs into is the cause, or a warning beside one.
+void probe_judge_limits(struct probe *probe);
+
+// --- rungs.c: one step of a ladder -----------------------------------------------------------
+struct probe_rung {
+    uint64_t n;            // how much is tried
+    bool is_in_lock_step;  // recipients: one after the other
+    uint64_t n_sent, n_ok; // recipients that were named, and accepted
+};
+enum probe_ladder {
+    PROBE_LADDER_SIZE,        // MAIL SIZE=n: nothing is sent
+    PROBE_LADDER_RECIPIENTS,  // the same one n times, then RSET
+    PROBE_LADDER_BODY,        // part of a message whose end is never sent
+    PROBE_LADDER_HEADER_LINE, // a message with one long line in its header
+    PROBE_LADDER_HEADER,      // a message with many short fields
+    PROBE_LADDER_COUNT
+};
+// The session as it ended; of messages `label` stands in the subject.
+IO_WAITS struct fact probe_climb(struct probe *probe, enum probe_ladder ladder,
+                                 struct probe_rung *rung, const char *label);
+
 // --- letter.c -----------------------------------------------------------------------------------
 // The test message of --mail-to, or the operator's own, made once.
 const struct buffer *probe_message(struct probe *probe);
-// Another one, about what is tried, as long as `body_bytes` of words that mean nothing (zero: one
-// line). To be finished by the caller.
-void probe_write_message(struct probe *probe, const char *subject, size_t body_bytes,
+// Another one, about what is tried, with a header and a body as long as these say (zero: no longer
+// than it must be), of words that mean nothing. To be finished by the caller.
+struct probe_letter {
+    const char *subject;
+    size_t header_bytes; // all of it, in short fields
+    size_t line_bytes;   // of one line of it
+    size_t body_bytes;   // all of the message
+};
+void probe_write_message(struct probe *probe, const struct probe_letter *letter,
                          struct buffer *out);
 
 // --- facts.c ------------------------------------------------------------------------------------

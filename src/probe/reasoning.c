@@ -513,6 +513,7 @@ void probe_reason(struct probe *probe) {
         refine(probe, &result->attempt.fact, &result->attempt);
         tell_of_later(probe);
     }
+    probe_judge_limits(probe);
     warn_of_certificate(probe);
     warn_of_signs(probe);
 }

@@ -276,6 +276,10 @@ IO_WAITS static bool send_message(struct probe *probe, struct probe_session *ses
 IO_WAITS static bool transact(struct probe *probe, struct probe_session *session) {
     if (probe->target->recipient.len == 0)
         return true;
+    if (session->variant.transact) {
+        struct fact fact = session->variant.transact(probe, session);
+        return went_well(probe, session, "rung", &fact);
+    }
     bool is_accepted = name_recipient(probe, session);
     if (is_accepted && is_sender_of_mail(probe, session))
         return send_message(probe, session);

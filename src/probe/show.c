@@ -55,6 +55,29 @@ static void put_changes(struct json_writer *json, const struct probe_result *res
     json_array_end(json);
 }
 
+static void put_limits(struct json_writer *json, const struct probe_result *result) {
+    json_key(json, "limits");
+    json_array_begin(json);
+    for (size_t i = 0; i < result->n_limits; i++) {
+        const struct probe_limit *limit = &result->limits[i];
+        json_object_begin(json);
+        json_put_string(json, "what", view_of(limit->what));
+        json_put_string(json, "unit", view_of(limit->unit));
+        json_put_int(json, "passes", (int64_t)limit->passes);
+        if (limit->fails)
+            json_put_int(json, "fails", (int64_t)limit->fails);
+        else
+            json_put_null(json, "fails");
+        json_put_bool(json, "found", limit->is_found);
+        json_put_bool(json, "low", limit->is_low);
+        json_put_int(json, "tries", limit->n_tries);
+        json_put_string(json, "documented", limit->documented);
+        json_put_string(json, "seen", limit->words);
+        json_object_end(json);
+    }
+    json_array_end(json);
+}
+
 void probe_write_json(const struct probe_result *result, struct json_writer *json) {
     json_object_begin(json);
     json_put_string(json, "target", result->target->text);
@@ -71,6 +94,7 @@ void probe_write_json(const struct probe_result *result, struct json_writer *jso
     put_changes(json, result);
     json_put_string(json, "message_id", result->message_id);
     json_put_int(json, "messages", result->n_messages);
+    put_limits(json, result);
     put_letter(json, &result->verdict);
     json_object_end(json);
 }
@@ -218,6 +242,14 @@ void probe_write_text(const struct probe_result *result, const struct probe_pain
     put_rest_of_road(result, paint, out);
     buffer_printf(out, "    %u round trips, %lld ms\n\n", result->n_round_trips,
                   (long long)result->elapsed_ms);
+    for (size_t i = 0; i < result->n_limits; i++) {
+        const struct probe_limit *limit = &result->limits[i];
+        buffer_printf(out, "%sLimit%s ", paint->bold, paint->plain);
+        put_plain(out, limit->words);
+        if (limit->documented.len)
+            buffer_printf(out, "\n      %.*s", VIEW_ARG(limit->documented));
+        buffer_append_view(out, VIEW("\n"));
+    }
     if (result->n_messages > 1)
         buffer_printf(out, "%s%u messages%s were delivered to %.*s, or may have been\n\n",
                       paint->bold, result->n_messages, paint->plain,

@@ -90,8 +90,9 @@ IO_WAITS struct fact talk_flush(struct talk *talk, enum fact_stage stage);
 // Instead of DATA, body and dot, where CHUNKING is offered (RFC 3030 2): the whole message as one
 // chunk, as it is. Its reply is that of talk_read_dot.
 void talk_send_bdat(struct talk *talk, struct view message);
-// Writes what is buffered and waits until the peer's system has acknowledged all of it. OK as well
-// where the kernel does not tell (the simulator). A peer that ends meanwhile is heard first.
+// Writes what is buffered and waits until the peer's system has acknowledged all of it, each time
+// at most `limit_ms` for a part of it. OK as well where the kernel does not tell (the simulator). A
+// peer that ends meanwhile is heard first.
 IO_WAITS struct fact talk_drain(struct talk *talk, enum fact_stage stage, int64_t limit_ms);
 // What the peer says although nothing was asked: a reply, or how it ended. SILENT: it said nothing,
 // which is as it should be; the conversation is over all the same.

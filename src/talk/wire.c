@@ -392,10 +392,15 @@ struct fact talk_drain(struct talk *talk, enum fact_stage stage, int64_t limit_m
         return fact;
     talk_begin_step(talk, &step, stage, limit_ms);
     io_time deadline = talk_step_deadline(talk, &step);
+    uint64_t waiting = UINT64_MAX;
     while (io_stream_tcp_info(tls_stream_below(talk->stream), &info) &&
            (info.bytes_unacked > 0 || info.is_ended)) {
         if (info.is_ended)
             return hear_end(talk, &step);
+        // As for writing: a slow peer that goes on taking is not silent.
+        if (info.bytes_unacked < waiting)
+            deadline = talk_step_deadline(talk, &step);
+        waiting = info.bytes_unacked;
         struct io_result wait = io_sleep(int64_min(io_after(LOOK_MS), deadline));
         if (wait.status != IO_CANCELED && io_now() < deadline)
             continue;

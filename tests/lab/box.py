@@ -8,6 +8,9 @@ offset    resets after so many bytes of a message
 hello     resets when the first message of a TLS handshake is longer than `limit`
 tls-1.3   resets when the first message of a TLS handshake offers TLS 1.3
 one-way   passes what the server says, and after so many bytes nothing that the client says
+line      resets a message in whose header a line is longer than `limit`
+header    resets a message whose header is longer than `limit`
+rcpts     resets at the recipient after the first `limit`
 data      resets a message that is sent by DATA
 pix       loses a final dot that shares its packet with something else
 """
@@ -54,6 +57,7 @@ class Passage:
     def __init__(self, box, client):
         self.box, self.client = box, client
         self.is_body, self.n_body, self.is_first = False, 0, True
+        self.is_header, self.n_rcpts = False, 0
 
     def run(self):
         with contextlib.suppress(OSError):
@@ -114,6 +118,12 @@ class Passage:
 
     def _command(self, line):
         verb = line.split()[0].upper() if line.split() else b""
+        self.n_rcpts = 0 if verb == b"MAIL" else self.n_rcpts + (verb == b"RCPT")
+        if self.box.kind == "rcpts" and self.n_rcpts > self.box.limit:
+            self._reset()
+            raise OSError("too many")
+        if verb == b"DATA":
+            self.is_header, self.n_body = True, 0
         if self.box.kind == "asa" and verb not in ASA_VERBS:
             return b"X" * len(line.rstrip()) + b"\r\n"
         return line
@@ -124,6 +134,11 @@ class Passage:
             if self.box.reply:
                 self.client.sendall(self.box.reply)
                 time.sleep(0.1)
+            self._reset()
+            return False
+        self.is_header = self.is_header and line != b"\r\n"
+        if self.is_header and (self.box.kind == "line" and len(line) - 2 > self.box.limit
+                               or self.box.kind == "header" and self.n_body > self.box.limit):
             self._reset()
             return False
         if self.box.kind == "data" or self.box.kind == "offset" and self.n_body > self.box.offset:

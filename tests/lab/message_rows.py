@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages that do not pass: what the probe finds out with --mail-to, beside what one attempt shows."""
+import re
 import time
 
 from builders import box, letter, small_link, smtp
@@ -39,6 +40,12 @@ def greylist(text, seconds, verb="rcpt"):
     return (smtp, {"script": {verb: answer}})
 
 
+def size_of(line):
+    """Of a MAIL command, as RFC 1870 has it."""
+    found = re.search(r"SIZE=(\d+)", line)
+    return int(found.group(1)) if found else 0
+
+
 def then_unknown(session, _):
     session.server.tries = session.server.__dict__.get("tries", 0) + 1
     return "450 4.2.0 try later" if session.server.tries == 1 else "550 5.1.1 no such user here"
@@ -50,7 +57,43 @@ def waited(name, what, cause, blame, broken, wait="5s", **more):
                because="one attempt shows a deferral; only time tells what it was", **more)
 
 
+LIMITS = MAIL + ("--limits",)
+LONG_SIZE = ("PIPELINING", "8BITMIME", "SIZE 10485760")
+
+
+def header_above(limit, reply):
+    return lambda _, body: reply if body.find(b"\r\n\r\n") > limit else None
+
+
 ROWS = [
+    mailed("limits-none", "nothing; all ladders are climbed to their top", "none", "nobody", [(smtp, {})], LIMITS,
+           warns=(), limits={"size": (10485761, None), "body": (10485760, None), "recipients": (210, None),
+                             "header-line": (36864, None), "header": (294912, None)}),
+    mailed("limits-rfc", "what RFC 5321 and 5322 ask for and no more: nothing is wrong with that", "none", "nobody",
+           [(smtp, {}), (box, {"kind": "line", "limit": 998})], LIMITS, warns=(), limits={"header-line": (998, 999)}),
+    mailed("limits-line", "a device resets at lines of more than 512 bytes", "header-line-limit", "path",
+           [(smtp, {}), (box, {"kind": "line", "limit": 512})], LIMITS, limits={"header-line": (512, 513)}),
+    mailed("limits-header", "a device resets at headers of more than 20 kB", "header-total-limit", "path",
+           [(smtp, {}), (box, {"kind": "header", "limit": 20000})], LIMITS, limits={"header": (20000, 20001)}),
+    mailed("limits-header-said", "the server says that a header is too large", "header-total-limit", "policy",
+           [(smtp, {"script": {"dot": header_above(16384, "552 5.3.4 Message header size exceeds fixed limit")}})],
+           LIMITS, limits={"header": (16384, 16385)}),
+    mailed("limits-header-high", "a header limit that ordinary mail does not meet", "none", "nobody",
+           [(smtp, {"script": {"dot": header_above(65536, "552 5.3.4 Message header size exceeds fixed limit")}})],
+           LIMITS, warns=(), limits={"header": (65536, 65537)}),
+    mailed("limits-body", "a device resets after 100 kB of every message", "data-reset-at-offset", "path",
+           [(smtp, {}), (box, {"kind": "offset", "offset": 100000})], LIMITS, limits={"body": (100000, 100001)}),
+    mailed("limits-recipients", "50 recipients at most", "too-many-recipients", "policy",
+           [(smtp, {"script": {"rcpt": lambda session, _: "452 4.5.3 Too many recipients"
+                               if len(session.recipients) >= 50 else None}})], LIMITS, limits={"recipients": (50, 51)}),
+    mailed("limits-recipients-cut", "a device resets at the 51st recipient", "too-many-recipients", "policy",
+           [(smtp, {}), (box, {"kind": "rcpts", "limit": 50})], LIMITS, limits={"recipients": (50, 51)}),
+    mailed("limits-recipients-100", "100 recipients, as RFC 5321 asks for at least", "none", "nobody",
+           [(smtp, {}), (box, {"kind": "rcpts", "limit": 100})], LIMITS, warns=(), limits={"recipients": (100, 101)}),
+    mailed("limits-size", "the server takes 500,000 bytes and says so", "size-limit", "policy",
+           [(smtp, {"extensions": ("SIZE 500000", "PIPELINING"),
+                    "script": {"mail": lambda _, line: "552 5.3.4 too large" if size_of(line) > 500000 else None}})],
+           LIMITS, limits={"size": (500000, 500001)}),
     waited("wait-greylist", "a greylist that names its time", "rcpt-greylist", "nobody",
            [greylist("451 4.7.1 Greylisting in action, please come back in 00:00:02", 2)]),
     waited("wait-greylist-unnamed", "a greylist that does not say that it is one", "rcpt-greylist", "nobody",

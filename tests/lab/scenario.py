@@ -41,6 +41,7 @@ class Scenario:
     postfix_transport: str = ""
     sure: float = None  # of the probe: exactly this confidence, which shows what it has looked up
     shows: str = ""  # of the probe: words that a line of its evidence has to have
+    limits: dict = field(default_factory=dict)  # of the probe: {what: (passes, fails)}, within a step of the search
     warns: tuple = None  # of the probe: these warnings and no others; None: not looked at
 
     def message(self):
@@ -52,6 +53,16 @@ class Scenario:
         """(cause, blame) for a tool, or a list of those that are as good; None: it is not asked."""
         return self.instead.get(tool, (self.cause, self.blame))
 
+    def has_limits(self, answer):
+        found = {limit["what"]: limit for limit in answer.get("limits", ())}
+        for what, (passes, fails) in self.limits.items():
+            limit = found.get(what)
+            if not limit or not limit["found"] or limit["passes"] > passes or (fails is None) != (limit["fails"] is None):
+                return False
+            if fails is None and limit["passes"] != passes or fails and not fails <= limit["fails"] <= fails * 1.03 + 30:
+                return False
+        return True
+
     def accepts(self, tool, answer):
         warned = {warning["cause"] for warning in answer.get("warnings", ())}
         if tool == "probe" and self.warns is not None and warned != set(self.warns):
@@ -59,6 +70,8 @@ class Scenario:
         if tool == "probe" and self.sure is not None and answer.get("confidence") != self.sure:
             return False
         if tool == "probe" and not any(self.shows in line for line in answer.get("evidence", ())):
+            return False
+        if tool == "probe" and not self.has_limits(answer):
             return False
         if "confidence" in answer and answer["cause"] != "none" and not answer.get("evidence"):
             return False  # a verdict has to show what it rests on

@@ -223,7 +223,7 @@ class Session:
                 self.server.messages.append((self.sender, self.recipients, body))
 
     def body(self):
-        body, cut = b"", self.server.script.get("body")
+        body, cut = bytearray(), self.server.script.get("body")
         while True:
             piece = self.reader.readline()
             if not piece:
@@ -233,6 +233,7 @@ class Session:
             body += piece
             if cut and len(body) > self.server.body_after:
                 self.act(cut)
+        body = bytes(body)
         if self.step("dot", body, "250 2.0.0 taken") == "2":
             with self.server.lock:
                 self.server.messages.append((self.sender, self.recipients, body))

@@ -59,7 +59,8 @@ class Relay(harness.Relay):
 
 
 def found(verdict, **more):
-    keys = ("cause", "blame", "stage", "code", "confidence", "summary", "evidence", "candidates", "warnings")
+    keys = ("cause", "blame", "stage", "code", "confidence", "summary", "evidence", "candidates", "warnings",
+            "limits")
     return {key: verdict[key] for key in keys if key in verdict} | more
 
 

@@ -2,6 +2,7 @@
 """postrider probe against servers that are well and servers that are not."""
 import json
 import os
+import re
 import socket
 import ssl
 import subprocess
@@ -244,7 +245,8 @@ class Mail(unittest.TestCase):
             self.assertEqual((status, answer["messages"], answer["message_id"]), (0, 1, None))
             self.assertEqual(sink.messages[0][2], b"Subject: mine\r\n\r\n.dotted\r\nno end\r\n")
         for arguments in (("--message", "/dev/null"), ("--mail-to", "box@example.net", "--message", "/dev/null"),
-                          ("--mail-to", "box@example.net", "--message", "/nowhere")):
+                          ("--mail-to", "box@example.net", "--message", "/nowhere"), ("--limits",),
+                          ("--wait", "soon")):
             done = subprocess.run([PROGRAM, "probe", "127.0.0.1:9", *arguments], capture_output=True, text=True,
                                   timeout=30, check=False)
             self.assertEqual((done.returncode, done.stdout), (2, ""), done)
@@ -260,6 +262,36 @@ class Mail(unittest.TestCase):
                              ("rcpt-greylist", "nobody", "delivered", 1))
             self.assertGreaterEqual(answer["confidence"], 0.98)
             self.assertEqual(len(sink.messages), 1)
+
+    def test_limits(self):
+        def header(body):
+            return "552 5.3.4 header too large" if body.find(b"\r\n\r\n") > 20000 else None
+
+        def rcpt(_):
+            sink.n_rcpts += 1
+            return "452 4.5.3 too many" if sink.n_rcpts > 150 else None
+
+        def mail(line):
+            sink.n_rcpts = 0
+            size = re.search(r"SIZE=(\d+)", line)
+            return "552 5.3.4 too large" if size and int(size.group(1)) > 200000 else None
+        with Sink({"dot": header, "rcpt": rcpt, "mail": mail}, extensions=("PIPELINING", "SIZE 200000")) as sink:
+            done = subprocess.run([PROGRAM, "probe", "--json", "--mail-to", "box@example.net", "--limits",
+                                   f"127.0.0.1:{sink.port}"], capture_output=True, text=True, timeout=60, check=False)
+            answer = json.loads(done.stdout)
+            subjects = [re.search(rb"Subject: (.*)\r", body).group(1).decode() for _, _, body in sink.messages]
+        self.assertIn("at most 38 connections and 18 messages to box@example.net", done.stderr)
+        self.assertEqual((answer["cause"], answer["blame"]), ("size-limit", "policy"))  # 200,000 bytes are few
+        found = {limit["what"]: limit for limit in answer["limits"]}
+        self.assertEqual(sorted(found), ["body", "header", "header-line", "recipients", "size"])
+        self.assertEqual((found["body"]["passes"], found["body"]["fails"]), (200000, None))
+        self.assertEqual((found["recipients"]["passes"], found["recipients"]["fails"]), (150, 151))
+        self.assertLessEqual(found["header"]["passes"], 20000)
+        self.assertGreater(found["header"]["fails"], 20000)
+        self.assertLessEqual(max(limit["tries"] for limit in answer["limits"]), 9)
+        self.assertEqual(answer["messages"], len(subjects))
+        self.assertEqual(len(subjects), len(set(subjects)))
+        self.assertTrue(all("ladder" in subject for subject in subjects[1:]), subjects)
 
     def test_why_a_message_breaks(self):
         """By size: a short one passes, other words of the same length do not."""
