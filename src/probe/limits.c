@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 enum { RUNGS_MAX = 9, LIMITS_TIMES = 10, RISE_TIMES = 8, NEARLY_PARTS = 50 };
+enum { REST_BYTES = 2048 }; // of a message, beside the long part of its header
 
 struct ladder {
     const char *what, *unit;
@@ -222,6 +223,10 @@ static struct ladder bounded(const struct probe *probe, enum probe_ladder kind) 
     }
     if (said && kind == PROBE_LADDER_BODY && said < ladder.top)
         ladder.top = ladder.usual = said;
+    bool is_message = kind == PROBE_LADDER_HEADER || kind == PROBE_LADDER_HEADER_LINE;
+    uint64_t room = said > 2 * REST_BYTES ? said - REST_BYTES : said / 2;
+    if (said && is_message && room < ladder.top)
+        ladder.top = room;
     if (ladder.start > ladder.top)
         ladder.start = ladder.top;
     return ladder;
