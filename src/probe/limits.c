@@ -3,7 +3,7 @@
 // boundary is found by bisection and compared with what standards and makers have written down
 // (documented.inc). Steps, messages and time have a bound that is told before it begins.
 #include "base/units.h"
-#include "probe/probe_internal.h"
+#include "probe/limits_internal.h"
 
 #include <stdio.h>
 

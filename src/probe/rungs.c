@@ -3,7 +3,7 @@
 // that arrives is found so: SIZE in MAIL and then RSET, the same recipient again and again and then
 // RSET, a message whose end is never sent. A header is judged by servers only behind the final dot;
 // there a message is delivered, and numbered in its subject.
-#include "probe/probe_internal.h"
+#include "probe/limits_internal.h"
 
 enum { ANSWER_MS = 10 * 1000, LISTEN_MS = 400, PIECE_BYTES = 32 << 10, RCPTS_AT_ONCE = 10 };
 
