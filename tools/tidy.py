@@ -12,7 +12,7 @@ import sys
 ROWS = {
     "base": 0,
     "io": 1, "catalog": 1,
-    "capture": 2, "dns": 2, "tls": 2, "fetch": 2, "smtp": 2, "mail": 2, "config": 2,
+    "capture": 2, "dns": 2, "tls": 2, "fetch": 2, "sts": 2, "smtp": 2, "mail": 2, "config": 2,
     "spool": 3, "ledger": 3, "route": 3, "talk": 3, "spf": 3,
     "schedule": 4, "readers": 4, "cluster": 4,
     "serve": 5, "deliver": 5, "probe": 5,
