@@ -107,6 +107,15 @@ static bool helo_decides(const struct probe *probe) {
     return probe->session && fact->stage == FACT_STAGE_EHLO && !fact_is_ok(fact);
 }
 
+// A policy that says what the other side wants of TLS.
+static bool sts_decides(const struct probe *probe) {
+    const struct fact *fact = fault(probe);
+    bool is_about_tls =
+        !fact_is_ok(fact) && (fact->stage == FACT_STAGE_STARTTLS || fact->stage == FACT_STAGE_TLS);
+    return probe->session && probe->signs.is[SIGN_STS_ANNOUNCED] == ANSWER_YES &&
+           (is_about_tls || probe->options->is_deep);
+}
+
 // A refusal that may be about who we are.
 static bool identity_decides(const struct probe *probe) {
     static const enum cause causes[] = {
@@ -160,6 +169,7 @@ void probe_experiment(struct probe *probe) {
         {hello_decides, probe_try_hello},
         {issuer_decides, probe_try_issuer},
         {identity_decides, probe_try_identity},
+        {sts_decides, probe_try_sts},
         {probe_messages_decide, probe_try_messages},
         {probe_later_decides, probe_try_later},
     };

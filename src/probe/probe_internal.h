@@ -192,6 +192,12 @@ IO_WAITS void probe_dane_end(struct probe *probe);
 // Once TLS stands, or is not offered. A fact that is not OK ends the session: what was demanded.
 IO_WAITS struct fact probe_check_dane(struct probe *probe, struct probe_session *session);
 
+// --- sts.c ------------------------------------------------------------------------------------
+struct probe_sts;
+struct probe_sts *probe_sts_begin(struct probe *probe);
+IO_WAITS void probe_sts_end(struct probe *probe, struct probe_sts *sts);
+IO_WAITS void probe_try_sts(struct probe *probe); // fetches the policy
+
 // --- identity.c: what a receiver knows of us ----------------------------------------------------
 IO_WAITS void probe_try_identity(struct probe *probe);
 // lists.c

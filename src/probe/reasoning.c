@@ -453,6 +453,10 @@ static void warn_of_signs(struct probe *probe) {
                 {SIGN_LISTED_ELSEWHERE, CAUSE_DNSBL},
                 {SIGN_DANE_FAILS, CAUSE_DANE_FAIL},
                 {SIGN_DANE_LOOKUP_FAILS, CAUSE_DANE_LOOKUP},
+                {SIGN_STS_UNFETCHED, CAUSE_STS_FETCH},
+                {SIGN_STS_INVALID, CAUSE_STS_INVALID},
+                {SIGN_STS_UNLISTED, CAUSE_STS_MX_MISMATCH},
+                {SIGN_STS_FAILS, CAUSE_STS_FAIL},
                 {SIGN_DISK_LOW, CAUSE_LOCAL_DISK},
                 {SIGN_CLOCK_WRONG, CAUSE_LOCAL_CLOCK}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)

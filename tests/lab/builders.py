@@ -44,6 +44,15 @@ def web(site, paths, port=80, tls=None):
         site.keep(web_server.WebServer((site.address, port), files, context))
 
 
+def policy(site, text, status=200, kind="text/plain", tls="good", redirect=None):
+    """The domain's MTA-STS policy (RFC 8461 3.3) at the receiver's; `text` with LF."""
+    fields = {"Content-Type": kind} | ({"Location": redirect} if redirect else {})
+    files = {"/.well-known/mta-sts.txt": (status, fields, site.fill(text).replace("\n", "\r\n").encode("ascii"))}
+    context = site.lab.pki.context(tls, "mta-sts." + site.domain)
+    with world.inside(site.them):
+        site.keep(web_server.WebServer((site.address, 443), files, context))
+
+
 def router_drops(site, what="ip daddr {a} tcp dport 25"):
     site.lab.internet.rule("forward", site.fill(what) + " drop")
 
