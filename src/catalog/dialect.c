@@ -96,8 +96,19 @@ static bool is_line_code(struct view token, bool starts_line) {
     return starts_line && (is_enhanced_code(token) || (is_reply_code(token) && token.len <= 4));
 }
 
+// Names of people are theirs to choose and say nothing about the cause.
+static struct view without_name(struct view token) {
+    return view_find_char(token, '@') < token.len ? VIEW("@") : token;
+}
+
+// "(user@example.org:blocked)": what is said of somebody without a blank between.
+static struct view behind_name(struct view token) {
+    struct view host = view_skip(token, view_find_char(token, '@'));
+    return view_skip(host, view_find_char(host, ':') + 1);
+}
+
 static void put_token(struct plain_text *plain, struct view token) {
-    if (plain->len && plain->len < sizeof(plain->bytes))
+    if (token.len && plain->len && plain->len < sizeof(plain->bytes))
         plain->bytes[plain->len++] = ' ';
     for (size_t i = 0; i < token.len && plain->len < sizeof(plain->bytes); i++)
         plain->bytes[plain->len++] = ascii_lower(token.ptr[i]);
@@ -111,8 +122,8 @@ void plain_text_from(struct view text, struct plain_text *plain) {
         struct view token = take_token(&rest, &starts_line);
         if (token.len == 0 || is_line_code(token, starts_line))
             continue; // what follows a code at the start may be the other code
-        // Names of people are theirs to choose and say nothing about the cause.
-        put_token(plain, view_find_char(token, '@') < token.len ? VIEW("@") : token);
+        put_token(plain, without_name(token));
+        put_token(plain, behind_name(token));
         starts_line = false;
     }
 }
