@@ -110,14 +110,47 @@ static bool take_symantec(struct view line, struct view *words, enum reader_acti
     return false;
 }
 
+// Postrider: "deliver: ID: to=<a@b> server=h[a]:25 connector=c outcome=deferred cause=C: text".
+static bool take_postrider(struct view line, struct view *words, enum reader_action *action) {
+    static const struct {
+        struct view mark;
+        enum reader_action action;
+    } rows[] = {{{" outcome=deferred ", 18}, READER_ACTION_DELAYED},
+                {{" outcome=bounced ", 17}, READER_ACTION_FAILED},
+                {{" outcome=delivered: ", 20}, READER_ACTION_DELIVERED}};
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        size_t at = view_find(line, rows[i].mark);
+        if (at == line.len || view_find(view_take(line, at), VIEW("deliver: ")) == at)
+            continue;
+        struct view rest = view_skip(line, at + 9);
+        *words = view_skip(rest, view_find(rest, VIEW(": ")) + 2);
+        *action = rows[i].action;
+        return true;
+    }
+    return false;
+}
+
+// The relay knew its cause better than the words behind it can say.
+static enum cause told_by_postrider(struct view line) {
+    static const struct view mark = {" cause=", 7};
+    enum cause cause = CAUSE_NONE;
+    struct view id = view_skip(line, view_find(line, mark) + mark.len), words;
+    enum reader_action action;
+    if (id.len && take_postrider(line, &words, &action))
+        (void)cause_from_id(view_take(id, view_find_char(id, ':')), &cause);
+    return cause;
+}
+
 // --- The server ----------------------------------------------------------------------------------
 // The same words may mean something else at one server: "H=mx.example.org [192.0.2.1]" of Exim,
+// "server=mx.example.org[192.0.2.1]:25" of Postrider,
 // "relay=mx.example.org. [192.0.2.1]" of Sendmail, 'relay="192.0.2.1 (mx.example.org)"' of
 // OpenSMTPD.
 static struct view host_of(struct view line) {
     static const struct {
         struct view mark, begin, end;
     } rows[] = {{{" H=", 3}, {"", 0}, {" [", 2}},
+                {{" server=", 8}, {"", 0}, {"[", 1}},
                 {{" relay=\"", 8}, {" (", 2}, {")\"", 2}},
                 {{" relay=", 7}, {"", 0}, {"[", 1}}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -154,7 +187,7 @@ static struct view recipient_of(struct view line) {
 
 void reader_line_read(struct view line, struct arena *arena, struct reader_reading *reading) {
     static bool (*const takers[])(struct view, struct view *, enum reader_action *) = {
-        take_postfix, take_exim, take_opensmtpd, take_sendmail, take_symantec};
+        take_postrider, take_postfix, take_exim, take_opensmtpd, take_sendmail, take_symantec};
     struct reader_report report = {.arena = arena, .reading = reading};
     *reading = (struct reader_reading){.kind = READER_LINE};
     struct reader_recipient *recipient = reader_recipient_add(&report);
@@ -167,6 +200,7 @@ void reader_line_read(struct view line, struct arena *arena, struct reader_readi
     recipient->address = recipient_of(line);
     recipient->evidence = VIEW("the line");
     (void)reader_words_read(words, &recipient->words);
+    recipient->words.told = told_by_postrider(line);
     if (recipient->words.host.len == 0 && recipient->words.fact.kind == FACT_KIND_REPLY)
         recipient->words.host = host_of(line);
     if (recipient->action == READER_ACTION_DELIVERED)

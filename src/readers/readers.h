@@ -23,11 +23,12 @@ struct reader_words {
     struct view host;     // the server that it is about, as named; may be empty
     struct address peer;  // its address, where one is named
     int64_t at_ms;        // of the attempt, where the words hold it (LRT); zero: not said
+    enum cause told;      // by Postrider's own line, which knew more; CAUSE_NONE: none is told
     bool is_suppression;  // repeats an earlier failure: nothing was tried
 };
 // False where the words mean nothing known; `text`, `code` and `enhanced` are filled all the same.
 bool reader_words_read(struct view text, struct reader_words *words);
-// The cause, with the server that said it taken into account.
+// The cause: by the rules of a local file, as it was told, or from the words and who said them.
 enum cause reader_words_cause(const struct reader_words *words);
 
 // --- Readings -----------------------------------------------------------------------------------

@@ -48,7 +48,7 @@ static enum status_field field_from_name(struct view name) {
 // "dns; mx.example.org", "rfc822;user@example.org": what stands behind the type.
 static struct view without_type(struct view value) {
     size_t at = view_find_char(value, ';');
-    return view_trim(at < value.len && at < 20 ? view_skip(value, at + 1) : value);
+    return view_trim(at < value.len && at < 32 ? view_skip(value, at + 1) : value);
 }
 
 static struct view first_word(struct view text) {

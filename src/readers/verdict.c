@@ -98,8 +98,13 @@ void reader_verdict(const struct reader_recipient *recipient, struct arena *aren
     struct fact fact = words->fact;
     if (is_delivered(recipient))
         fact.kind = FACT_KIND_OK;
-    verdict_of_fact(&fact, &attempt, is_expired(recipient), arena, verdict);
-    if (fact.kind == FACT_KIND_NONE)
+    bool is_told = words->told != CAUSE_NONE && reader_words_cause(words) == words->told;
+    if (is_told)
+        verdict_of_cause((struct verdict_cause){words->told, cause_info(words->told)->sure_percent},
+                         &fact, &attempt, arena, verdict);
+    else
+        verdict_of_fact(&fact, &attempt, is_expired(recipient), arena, verdict);
+    if (fact.kind == FACT_KIND_NONE && !is_told)
         verdict->summary = words->text.len ? VIEW("No known failure is told in these words.")
                                            : VIEW("No reason is told.");
     set_outcome(recipient, arena, verdict);

@@ -25,6 +25,8 @@ static struct attempt attempt_of(const struct reader_words *words) {
 
 enum cause reader_words_cause(const struct reader_words *words) {
     struct attempt attempt = attempt_of(words);
+    if (words->told != CAUSE_NONE && rules_cause(&words->fact, &attempt) == CAUSE_NONE)
+        return words->told;
     return cause_of_attempt(&words->fact, &attempt);
 }
 

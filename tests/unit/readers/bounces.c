@@ -1,25 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // bounces DIR [--write]: reads every mail of the folder beside this file and compares what is found
-// with "expected", one block a mail. With --write the file is written anew, to be read before it is
-// kept. The mails are our own, one for each way in which mail systems write.
+// with "expected", one block a mail. The mails are our own, one for each way in which mail systems
+// write.
+#include "folder.h"
 #include "readers/readers.h"
 
-#include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
-
-enum { FILE_BYTES_MAX = 1 << 20 };
-
-static void read_file(const char *dir, const char *name, struct buffer *out) {
-    char path[4096];
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    FILE *file = fopen(path, "rb");
-    size_t n = 0;
-    while (file && (n = fread(buffer_reserve(out, 4096), 1, 4096, file)) > 0)
-        buffer_advance(out, n);
-    if (file)
-        fclose(file);
-}
 
 static void put_line(struct buffer *out, struct view text) {
     for (size_t i = 0; i < text.len; i++)
@@ -67,12 +53,12 @@ static void put_reading(struct buffer *out, const struct reader_reading *reading
         put_recipient(out, reading, &reading->recipients[i]);
 }
 
-static void put_file(struct buffer *out, const char *dir, const char *name) {
+static void put_file(struct buffer *out, const struct folder *folder, const char *name) {
     struct buffer file;
     struct arena arena;
-    buffer_init(&file, FILE_BYTES_MAX);
+    buffer_init(&file, FOLDER_FILE_BYTES_MAX);
     arena_init(&arena, 16 << 20);
-    read_file(dir, name, &file);
+    folder_read(folder, name, &file);
     buffer_printf(out, "== %s\n", name);
     struct view rest = buffer_view(&file), message;
     while (reader_mailbox_take(&rest, &message)) {
@@ -84,53 +70,16 @@ static void put_file(struct buffer *out, const char *dir, const char *name) {
     buffer_finish(&file);
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b) {
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int is_mail(const struct dirent *entry) {
-    return view_ends_with_nocase(view_of(entry->d_name), VIEW(".eml"));
-}
-
-static int compare(struct view found, struct view expected) {
-    struct view a, b;
-    unsigned line = 0, n_different = 0;
-    while (found.ptr || expected.ptr) {
-        a = b = VIEW_NONE;
-        view_split(&found, '\n', &a);
-        view_split(&expected, '\n', &b);
-        line++;
-        if (view_equals(a, b) || n_different++ > 10)
-            continue;
-        printf("line %u\n  expected: %.*s\n  found:    %.*s\n", line, VIEW_ARG(b), VIEW_ARG(a));
-    }
-    return n_different > 0;
-}
-
 int main(int argc, char **argv) {
-    struct dirent **entries = NULL;
-    struct buffer out, expected;
-    char path[4096];
-    const char *dir = argc > 1 ? argv[1] : ".";
-    int n = scandir(dir, &entries, is_mail, by_name);
-    buffer_init(&out, FILE_BYTES_MAX);
-    buffer_init(&expected, FILE_BYTES_MAX);
-    ASSERT(n > 0);
-    for (int i = 0; i < n; i++) {
-        put_file(&out, dir, entries[i]->d_name);
-        free(entries[i]);
-    }
-    free(entries);
-    snprintf(path, sizeof(path), "%s/expected", dir);
-    FILE *file = argc > 2 ? fopen(path, "wb") : NULL;
-    if (file) {
-        fwrite(out.ptr, 1, out.len, file);
-        fclose(file);
-    }
-    read_file(dir, "expected", &expected);
-    int status = compare(buffer_view(&out), buffer_view(&expected));
-    printf("%d mails\n", n);
-    buffer_finish(&expected);
+    struct folder folder;
+    struct buffer out;
+    buffer_init(&out, FOLDER_FILE_BYTES_MAX);
+    folder_open(&folder, argv, argc, ".eml");
+    for (int i = 0; i < folder.n; i++)
+        put_file(&out, &folder, folder_name(&folder, i));
+    unsigned n_different = folder_compare(&folder, buffer_view(&out));
+    printf("%d mails\n", folder.n);
+    folder_close(&folder);
     buffer_finish(&out);
-    return status;
+    return n_different > 0;
 }

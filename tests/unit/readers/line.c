@@ -32,6 +32,13 @@ static const struct row {
      "(-18) "
      "H=mx1.dest.example [192.0.2.25]: Remote host closed connection in response to EHLO me",
      "bob@dest.example", "delayed", "closed-ehlo"},
+    {"May 13 10:00:06 mx postrider[5]: info deliver: 0001-1-8: to=<bob@dest.example> "
+     "server=mx1.dest.example[192.0.2.25]:25 connector=mx outcome=deferred cause=pmtu-blackhole: "
+     "connection reset",
+     "bob@dest.example", "delayed", "pmtu-blackhole"},
+    {"info deliver: 0001-1-8: to=<bob@dest.example> server=mx1.dest.example[192.0.2.25]:25 "
+     "connector=mx outcome=delivered: 250 ok",
+     "bob@dest.example", "delivered", "none"},
     {"2026-05-12 10:42:00 1uAbCd-000123-4X == bob@dest.example R=dnslookup T=remote_smtp defer "
      "(111): "
      "Connection refused",

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // logs DIR [--write]: reads every log of the folder beside this file, whole and in small pieces,
 // and compares what it tells with "expected", one block a log. A line that tells of an attempt must
-// have the cause that `explain` finds for it. With --write the file is written anew, to be read
-// before it is kept. The logs are our own.
+// have the cause that `explain` finds for it. The logs are our own.
 #include "base/units.h"
+#include "folder.h"
 #include "readers/readers.h"
 
-#include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-enum { FILE_BYTES_MAX = 1 << 20, MESSAGES_MAX = 256, SMALL_PIECE = 7 };
+enum { MESSAGES_MAX = 256, SMALL_PIECE = 7 };
 
 static const char *const kinds[READER_ENTRY_KIND_COUNT] = {"attempt", "suppressed", "expired"};
 
@@ -20,17 +18,6 @@ struct reading {
     size_t n_messages;
     unsigned n_different;
 };
-
-static void read_file(const char *dir, const char *name, struct buffer *out) {
-    char path[4096];
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    FILE *file = fopen(path, "rb");
-    size_t n = 0;
-    while (file && (n = fread(buffer_reserve(out, 4096), 1, 4096, file)) > 0)
-        buffer_advance(out, n);
-    if (file)
-        fclose(file);
-}
 
 static size_t number_of(struct reading *reading, uint64_t message) {
     size_t i = 0;
@@ -46,14 +33,12 @@ static struct view cause_word(enum cause cause) {
     return cause == CAUSE_NONE ? VIEW("-") : cause_info(cause)->id;
 }
 
-// Postrider's own lines name a cause that was known when it happened; OpenSMTPD tells the cause of
-// its network errors in other lines.
+// Exchange's CSV is no line that anybody pastes; OpenSMTPD tells the cause of its network errors in
+// other lines.
 static void compare_with_explain(struct reading *reading, const struct reader_entry *entry) {
-    static const bool is_compared[READER_LOG_SYSTEM_COUNT] = {[READER_LOG_POSTFIX] = true,
-                                                              [READER_LOG_EXIM] = true,
-                                                              [READER_LOG_SENDMAIL] = true,
-                                                              [READER_LOG_OPENSMTPD] = true,
-                                                              [READER_LOG_SYMANTEC] = true};
+    static const bool is_compared[READER_LOG_SYSTEM_COUNT] = {
+        [READER_LOG_POSTFIX] = true,   [READER_LOG_EXIM] = true,     [READER_LOG_SENDMAIL] = true,
+        [READER_LOG_OPENSMTPD] = true, [READER_LOG_SYMANTEC] = true, [READER_LOG_POSTRIDER] = true};
     struct arena arena;
     struct reader_reading line;
     if (entry->kind != READER_ENTRY_ATTEMPT || !is_compared[entry->system] ||
@@ -108,14 +93,15 @@ static void put_totals(const struct reader_log *log, struct buffer *out) {
                   (unsigned long long)totals->n_other);
 }
 
-static unsigned put_log(struct buffer *out, const char *dir, const char *name, size_t piece) {
+static unsigned put_log(struct buffer *out, const struct folder *folder, const char *name,
+                        size_t piece) {
     struct reading reading = {0};
     struct buffer file;
     struct reader_log_options options = {.on_entry = on_entry, .arg = &reading};
     ASSERT(units_parse_time(VIEW("2026-05-20T00:00:00Z"), &options.now_ms));
-    buffer_init(&file, FILE_BYTES_MAX);
-    buffer_init(&reading.out, FILE_BYTES_MAX);
-    read_file(dir, name, &file);
+    buffer_init(&file, FOLDER_FILE_BYTES_MAX);
+    buffer_init(&reading.out, FOLDER_FILE_BYTES_MAX);
+    folder_read(folder, name, &file);
     struct reader_log *log = reader_log_create(&options);
     reader_log_file(log, view_of(name));
     for (struct view rest = buffer_view(&file); rest.len; rest = view_skip(rest, piece))
@@ -130,57 +116,22 @@ static unsigned put_log(struct buffer *out, const char *dir, const char *name, s
     return reading.n_different;
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b) {
-    return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int is_log(const struct dirent *entry) {
-    return view_ends_with_nocase(view_of(entry->d_name), VIEW(".log"));
-}
-
-static unsigned compare(struct view found, struct view expected) {
-    struct view a, b;
-    unsigned line = 0, n_different = 0;
-    while (found.ptr || expected.ptr) {
-        a = b = VIEW_NONE;
-        view_split(&found, '\n', &a);
-        view_split(&expected, '\n', &b);
-        line++;
-        if (view_equals(a, b) || n_different++ > 10)
-            continue;
-        printf("line %u\n  expected: %.*s\n  found:    %.*s\n", line, VIEW_ARG(b), VIEW_ARG(a));
-    }
-    return n_different;
-}
-
 int main(int argc, char **argv) {
-    struct dirent **entries = NULL;
-    struct buffer out, pieces, expected;
-    char path[4096];
+    struct folder folder;
+    struct buffer out, pieces;
     unsigned n_different = 0;
-    const char *dir = argc > 1 ? argv[1] : ".";
-    int n = scandir(dir, &entries, is_log, by_name);
-    buffer_init(&out, FILE_BYTES_MAX);
-    buffer_init(&pieces, FILE_BYTES_MAX);
-    buffer_init(&expected, FILE_BYTES_MAX);
-    ASSERT(n > 0);
-    for (int i = 0; i < n; i++) {
-        n_different += put_log(&out, dir, entries[i]->d_name, FILE_BYTES_MAX);
-        (void)put_log(&pieces, dir, entries[i]->d_name, SMALL_PIECE);
-        free(entries[i]);
+    buffer_init(&out, FOLDER_FILE_BYTES_MAX);
+    buffer_init(&pieces, FOLDER_FILE_BYTES_MAX);
+    folder_open(&folder, argv, argc, ".log");
+    for (int i = 0; i < folder.n; i++) {
+        n_different += put_log(&out, &folder, folder_name(&folder, i), FOLDER_FILE_BYTES_MAX);
+        (void)put_log(&pieces, &folder, folder_name(&folder, i), SMALL_PIECE);
     }
-    free(entries);
-    snprintf(path, sizeof(path), "%s/expected", dir);
-    FILE *file = argc > 2 ? fopen(path, "wb") : NULL;
-    if (file) {
-        fwrite(out.ptr, 1, out.len, file);
-        fclose(file);
-    }
-    read_file(dir, "expected", &expected);
-    n_different += compare(buffer_view(&out), buffer_view(&expected));
-    n_different += compare(buffer_view(&pieces), buffer_view(&expected));
+    n_different += folder_compare(&folder, buffer_view(&out));
+    folder.is_written = false;
+    n_different += folder_compare(&folder, buffer_view(&pieces));
+    folder_close(&folder);
     buffer_finish(&out);
     buffer_finish(&pieces);
-    buffer_finish(&expected);
     return n_different > 0;
 }

@@ -337,6 +337,7 @@ static const struct {
      "550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302)."},
     {"systemerror", "contoso.mail.protection.outlook.com", "RCPT TO",
      "451 4.7.0 Temporary server error. Please try again later. PRX2"},
+#include "receivers.inc"
 };
 
 static struct view name_of(const char *text) {
