@@ -88,6 +88,19 @@ class Logs(unittest.TestCase):
         self.assertEqual(told["read"]["deliveries"], {"postfix": 200})
         self.assertTrue(told["read"]["complete"])
 
+    def test_sides_and_zones(self):
+        path = self.write("mail.log", "".join(outage(failure="connect to mx.contoso.com[192.0.2.25]:25: "
+                                                             "Connection refused")))
+        sender, receiver = logs("--i-am", "sender", path).stdout, logs("--i-am=receiver", path).stdout
+        self.assertIn("1. Sender:", sender)
+        self.assertIn("1. Receiver:", receiver)
+        self.assertIn("this is yours to put right", receiver)
+        who = [answer("--i-am", side, path)["incidents"][0]["remedies"][0]["who"] for side in ("sender", "receiver")]
+        self.assertEqual(who, ["sending-side", "receiving-side"])
+        self.assertEqual(logs("--i-am", "nobody", path).returncode, 2)
+        done = subprocess.run([PROGRAM, "logs", "--zone", "+02:00", path], capture_output=True, text=True, timeout=60)
+        self.assertIn("2026-05-12T11:00:00+02:00 to 2026-05-12T12:00:00+02:00", done.stdout)
+
     def test_nothing_wrong(self):
         done = logs(self.write("mail.log", "".join(delivery(minute, minute) for minute in range(100))))
         self.assertEqual((done.returncode, done.stderr), (0, ""))
