@@ -174,10 +174,11 @@ static void put_entry_json(const struct story_entry *entry, struct json_writer *
     arena_finish(&arena);
 }
 
-static void put_entry(const struct story_entry *entry, struct buffer *out) {
-    char at[UNITS_TIME_SIZE];
-    units_format_time(entry->at_ms, at, sizeof(at));
-    buffer_printf(out, "  %s  %-18.*s %.*s", at, VIEW_ARG(kind_word(entry)),
+static void put_entry(const struct logs *logs, const struct story_entry *entry,
+                      struct buffer *out) {
+    buffer_append_view(out, VIEW("  "));
+    insight_put_time(entry->at_ms, logs->zone_minutes, out);
+    buffer_printf(out, "  %-18.*s %.*s", VIEW_ARG(kind_word(entry)),
                   VIEW_ARG(entry->recipient.address));
     if (entry->cause != CAUSE_NONE)
         buffer_printf(out, "  %.*s", VIEW_ARG(cause_info(entry->cause)->id));
@@ -199,7 +200,7 @@ static void put_story_text(const struct logs *logs, struct buffer *out) {
     buffer_printf(out, "Message %.*s: %zu %s\n", VIEW_ARG(logs->question.message), story->n,
                   story->n == 1 ? "event" : "events");
     for (size_t i = 0; i < story->n; i++)
-        put_entry(&story->entries[i], out);
+        put_entry(logs, &story->entries[i], out);
     if (story->n_more)
         buffer_printf(out, "  and %zu more\n", story->n_more);
     if (!failure)

@@ -102,8 +102,6 @@ static const char *wrong_kind(struct view bytes) {
     size_t n_nul = 0, n = size_min(bytes.len, 4096);
     if (view_starts_with(bytes, VIEW("LPKSHHRH")))
         return "is a journal of systemd; use: journalctl -o json | postrider logs -";
-    if (view_starts_with(bytes, VIEW("\xff\xfe")) || view_starts_with(bytes, VIEW("\xfe\xff")))
-        return "is UTF-16; convert it first: iconv -f UTF-16 -t UTF-8";
     for (size_t i = 0; i < n; i++)
         n_nul += bytes.ptr[i] == '\0';
     return n >= 64 && n_nul > n / 10 ? "is no text" : NULL;
@@ -209,6 +207,7 @@ static void read_file(struct logs *logs, struct logs_file *file) {
     struct logs_source *source = logs_source_create(fd, file->path);
     reader_log_file(logs->reader, shown_name(logs, file));
     feed(logs, file, source);
+    reader_log_end(logs->reader); // its last line may have no end
     if (logs_source_taken_bytes(source) < file->size_bytes)
         logs_problem(logs, file->path, "became shorter while it was read");
     else if (logs_source_taken_bytes(source) == 0)

@@ -11,7 +11,15 @@
 #include <zlib.h>
 #include <zstd.h>
 
-enum packing { PACKING_UNKNOWN, PACKING_NONE, PACKING_GZIP, PACKING_XZ, PACKING_ZSTD };
+enum packing {
+    PACKING_UNKNOWN,
+    PACKING_NONE,
+    PACKING_UTF16_LITTLE, // as PowerShell writes files
+    PACKING_UTF16_BIG,
+    PACKING_GZIP,
+    PACKING_XZ,
+    PACKING_ZSTD
+};
 enum { MAGIC_BYTES = 6, WINDOW_LOG_MAX = 26 };
 
 struct logs_source {
@@ -51,7 +59,7 @@ void logs_source_destroy(struct logs_source *source) {
 }
 
 bool logs_source_is_packed(const struct logs_source *source) {
-    return source->packing > PACKING_NONE;
+    return source->packing >= PACKING_GZIP;
 }
 
 uint64_t logs_source_taken_bytes(const struct logs_source *source) {
@@ -86,7 +94,11 @@ static bool detect(struct logs_source *source, struct error *error) {
     while (source->in_len < MAGIC_BYTES && !source->is_at_end)
         if (!fill(source, error))
             return false;
-    if (begins_with(source, "\x1f\x8b", 2)) {
+    if (begins_with(source, "\xff\xfe", 2)) {
+        source->packing = PACKING_UTF16_LITTLE;
+    } else if (begins_with(source, "\xfe\xff", 2)) {
+        source->packing = PACKING_UTF16_BIG;
+    } else if (begins_with(source, "\x1f\x8b", 2)) {
         source->packing = PACKING_GZIP;
         if (inflateInit2(&source->gzip, 16 + MAX_WBITS) != Z_OK)
             return error_set(error, "cannot be unpacked: out of memory");
@@ -134,6 +146,32 @@ static bool step_gzip(struct logs_source *source, size_t *out_len, struct error 
     return true;
 }
 
+// UTF-8 (RFC 3629 3). Halves of pairs become "?": no log needs what lies beyond the basic plane.
+static void step_utf16(struct logs_source *source, size_t *out_len) {
+    enum { UTF8_BYTES_MAX = 3 };
+    size_t low = source->packing == PACKING_UTF16_BIG, n = 0;
+    source->is_between = true;
+    for (; source->in_at + 1 < source->in_len && n + UTF8_BYTES_MAX <= sizeof(source->out);
+         source->in_at += 2) {
+        unsigned char bytes[2];
+        memcpy(bytes, source->in + source->in_at, sizeof(bytes));
+        unsigned code = bytes[low] | (unsigned)bytes[1 - low] << 8;
+        if (code == 0xfeff || (code & 0xf800) == 0xd800)
+            code = code == 0xfeff ? 0 : '?';
+        if (code >= 0x800) {
+            source->out[n++] = (char)(0xe0 | code >> 12);
+            source->out[n++] = (char)(0x80 | (code >> 6 & 0x3f));
+        } else if (code >= 0x80) {
+            source->out[n++] = (char)(0xc0 | code >> 6);
+        }
+        if (code)
+            source->out[n++] = (char)(code >= 0x80 ? 0x80 | (code & 0x3f) : code);
+    }
+    if (source->is_at_end && source->in_at + 1 == source->in_len)
+        source->in_at++; // half a character
+    *out_len = n;
+}
+
 static bool step_xz(struct logs_source *source, size_t *out_len, struct error *error) {
     lzma_stream *xz = &source->xz;
     xz->next_in = (uint8_t *)source->in + source->in_at;
@@ -174,6 +212,8 @@ static bool step(struct logs_source *source, size_t *out_len, struct error *erro
     case PACKING_GZIP: return step_gzip(source, out_len, error);
     case PACKING_XZ: return step_xz(source, out_len, error);
     case PACKING_ZSTD: return step_zstd(source, out_len, error);
+    case PACKING_UTF16_LITTLE:
+    case PACKING_UTF16_BIG: step_utf16(source, out_len); return true;
     case PACKING_UNKNOWN:
     case PACKING_NONE: break;
     }
@@ -195,8 +235,10 @@ bool logs_source_read(struct logs_source *source, struct view *bytes, struct err
         return false;
     if (source->packing == PACKING_NONE)
         return read_plain(source, bytes, error);
+    bool is_packed = logs_source_is_packed(source);
     for (;;) {
-        if (source->in_at == source->in_len && !source->is_at_end && !fill(source, error))
+        size_t n_left = source->in_len - source->in_at, n_least = is_packed ? 1 : 2;
+        if (n_left < n_least && !source->is_at_end && !fill(source, error))
             return false;
         bool is_dry = source->in_at == source->in_len && source->is_at_end;
         if (is_dry && source->is_between)

@@ -159,6 +159,8 @@ struct insight_show {
     int32_t zone_minutes;  // east of UTC, of the times in a text
     enum reader_side side; // who reads the advice: what is theirs comes first
 };
+// "2026-05-12T12:42:00+02:00"; with "Z" where the zone is UTC.
+void insight_put_time(int64_t at_ms, int32_t zone_minutes, struct buffer *out);
 // Members of an object that the caller began: "incidents", "late", "totals", ... (docs/json.md).
 void insight_write_json_members(const struct insight_report *report,
                                 const struct insight_show *show, struct json_writer *json);

@@ -93,6 +93,7 @@ struct trouble {
     uint64_t gone;      // nonzero: taken in by another in the report
     int64_t onset_ms, last_failure_ms, last_seen_ms, first_success_ms, end_ms;
     uint64_t n_attempts, n_suppressed, n_bounced, n_expired, n_asked;
+    uint64_t n_unnamed;         // attempts that broke before any message was named
     uint64_t n_successes;       // since the onset, up to the last failure
     uint64_t n_successes_after; // since the last failure
     struct count messages, recipients, senders, domains;

@@ -31,6 +31,7 @@ void onset_take_point(struct trouble *trouble, const struct point *point) {
     count_add(&trouble->recipients, point->recipient);
     count_add(&trouble->senders, point->sender);
     trouble->n_attempts += point->weight;
+    trouble->n_unnamed += point->message == 0 ? point->weight : 0;
     if (point->arrived_ms == 0)
         return;
     if (trouble->oldest_ms == 0 || point->arrived_ms < trouble->oldest_ms)

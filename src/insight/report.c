@@ -241,8 +241,10 @@ static int compare_incidents(const void *left, const void *right) {
     int ranks = rank_of(b) - rank_of(a);
     if (ranks)
         return ranks;
-    if (a->n_messages != b->n_messages)
-        return a->n_messages < b->n_messages ? 1 : -1;
+    uint64_t n_a = a->n_messages ? a->n_messages : a->n_attempts;
+    uint64_t n_b = b->n_messages ? b->n_messages : b->n_attempts;
+    if (n_a != n_b)
+        return n_a < n_b ? 1 : -1;
     if (a->onset_ms != b->onset_ms)
         return a->onset_ms < b->onset_ms ? -1 : 1;
     return view_compare(a->name, b->name);

@@ -201,6 +201,7 @@ static void open_trouble(struct insight *insight, struct series *series,
     for (size_t i = at; i < input->n_points; i++)
         onset_take_point(trouble, &input->points[i]);
     trouble->n_attempts--; // the last one is added with all it says
+    trouble->n_unnamed -= input->points[input->n_points - 1].message == 0;
     trouble->n_successes += input->n_successes - first->n_successes;
     series->n_failed = first->n_failed; // what belongs to an incident is not normal
     series->n_points = 0;

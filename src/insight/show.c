@@ -32,19 +32,22 @@ struct text {
     const struct insight_show *show;
 };
 
-// In the zone of the logs, so that it can be found in them.
-static void put_time(const struct text *text, int64_t at_ms) {
+void insight_put_time(int64_t at_ms, int32_t minutes, struct buffer *out) {
     char time[UNITS_TIME_SIZE];
-    int minutes = text->show->zone_minutes;
     size_t len = units_format_time(at_ms + minutes * (int64_t)MINUTE_MS, time, sizeof(time));
     ASSERT(len > 1);
     if (minutes == 0) {
-        buffer_printf(text->out, "%s", time);
+        buffer_printf(out, "%s", time);
         return;
     }
     int ahead = minutes < 0 ? -minutes : minutes;
-    buffer_printf(text->out, "%.*s%c%02d:%02d", (int)len - 1, time, minutes < 0 ? '-' : '+',
-                  ahead / 60, ahead % 60);
+    buffer_printf(out, "%.*s%c%02d:%02d", (int)len - 1, time, minutes < 0 ? '-' : '+', ahead / 60,
+                  ahead % 60);
+}
+
+// In the zone of the logs, so that it can be found in them.
+static void put_time(const struct text *text, int64_t at_ms) {
+    insight_put_time(at_ms, text->show->zone_minutes, text->out);
 }
 
 static void put_duration(struct buffer *out, int64_t duration_ms) {
@@ -91,15 +94,25 @@ static void put_when(const struct text *text, const struct insight_incident *inc
 }
 
 // Whom it hit takes the place of the verdict's sentence, which the head has said.
-static void put_hit(const struct insight_incident *incident, struct buffer *out) {
+static void put_people(const struct insight_incident *incident, struct buffer *out) {
+    if (incident->n_messages == 0) {
+        buffer_append_view(out, VIEW("The log names no message before a connection stands; "));
+        return;
+    }
     units_put_counted(out, incident->n_messages, "message", "messages");
-    buffer_append_view(out, VIEW(" to "));
-    units_put_counted(out, incident->n_recipients, "recipient", "recipients");
+    if (incident->n_recipients) {
+        buffer_append_view(out, VIEW(" to "));
+        units_put_counted(out, incident->n_recipients, "recipient", "recipients");
+    }
     if (incident->n_senders) {
         buffer_append_view(out, VIEW(" from "));
         units_put_counted(out, incident->n_senders, "sender", "senders");
     }
     buffer_append_view(out, VIEW("; "));
+}
+
+static void put_hit(const struct insight_incident *incident, struct buffer *out) {
+    put_people(incident, out);
     units_put_counted(out, incident->n_attempts, "failed try", "failed tries");
     if (incident->n_suppressed) {
         buffer_append_view(out, VIEW(", "));
@@ -233,6 +246,8 @@ static void put_padded(struct buffer *out, struct view name) {
 
 static void put_destinations(const struct insight_report *report, struct buffer *out) {
     size_t n = size_min(report->n_destinations, DESTINATIONS_MAX);
+    if (n == 0)
+        return;
     put_tally_head(out, "Destinations, most failed tries first", true);
     for (size_t i = 0; i < n; i++) {
         const struct insight_destination *destination = &report->destinations[i];

@@ -136,6 +136,7 @@ void trouble_add(struct trouble *trouble, const struct insight_event *event) {
         return;
     note_cause(trouble, event);
     trouble->n_attempts++;
+    trouble->n_unnamed += event->message == 0;
     trouble->n_bounced += event->outcome == OUTCOME_PERMANENT_FAILURE;
     trouble->last_failure_ms = int64_max(trouble->last_failure_ms, event->at_ms);
     trouble->n_successes += trouble->n_successes_after;
@@ -145,8 +146,8 @@ void trouble_add(struct trouble *trouble, const struct insight_event *event) {
 
 uint64_t trouble_share(const struct trouble *trouble, double *share) {
     uint64_t n = count_get(&trouble->messages);
-    double whole = (double)(n + trouble->n_successes);
-    *share = whole > 0 ? (double)n / whole : 0;
+    double failed = (double)(n + trouble->n_unnamed), whole = failed + (double)trouble->n_successes;
+    *share = whole > 0 ? failed / whole : 0;
     return n;
 }
 
@@ -256,6 +257,7 @@ void trouble_join(struct trouble *trouble, const struct trouble *other) {
     trouble->n_attempts += other->n_attempts;
     trouble->n_suppressed += other->n_suppressed;
     trouble->n_bounced += other->n_bounced;
+    trouble->n_unnamed += other->n_unnamed;
     trouble->n_expired += other->n_expired;
     trouble->n_asked += other->n_asked;
     trouble->n_successes += other->n_successes;

@@ -37,6 +37,9 @@ static struct view extent_words(const struct insight_incident *incident, struct 
 }
 
 static struct view counts_words(const struct insight_incident *incident, struct arena *arena) {
+    if (incident->n_messages == 0)
+        return arena_printf(arena, "%llu failed tr%s", (unsigned long long)incident->n_attempts,
+                            incident->n_attempts == 1 ? "y" : "ies");
     return arena_printf(arena, "%llu message%s to %llu recipient%s",
                         (unsigned long long)incident->n_messages, plural(incident->n_messages),
                         (unsigned long long)incident->n_recipients, plural(incident->n_recipients));
@@ -79,6 +82,7 @@ static void add_proof(const struct insight_incident *incident, struct arena *are
 
 static void add_shares(const struct insight_incident *incident, struct arena *arena,
                        struct verdict *verdict) {
+    const char *what = incident->n_messages ? "messages" : "tries";
     if (incident->extent == INSIGHT_EVERYTHING)
         add_evidence(verdict, arena_printf(arena,
                                            "%llu places behind different servers, most of which "
@@ -86,14 +90,14 @@ static void add_shares(const struct insight_incident *incident, struct arena *ar
                                            "same time",
                                            (unsigned long long)incident->n_destinations));
     else if (incident->n_before == 0)
-        add_evidence(verdict, arena_printf(arena,
-                                           "%.3g %% of the messages there failed; nothing was "
-                                           "tried there before",
-                                           incident->share * 100));
-    else
         add_evidence(verdict,
-                     arena_printf(arena, "%.3g %% of the messages there failed; before, %.2g %%",
-                                  incident->share * 100, incident->normal * 100));
+                     arena_printf(arena,
+                                  "%.3g %% of the %s there failed; nothing was tried there "
+                                  "before",
+                                  incident->share * 100, what));
+    else
+        add_evidence(verdict, arena_printf(arena, "%.3g %% of the %s there failed; before, %.2g %%",
+                                           incident->share * 100, what, incident->normal * 100));
 }
 
 static void add_others(const struct insight_incident *incident, struct arena *arena,

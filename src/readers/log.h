@@ -154,6 +154,7 @@ enum { LOG_ROUTES = 32, LOG_ROUTE_HOST_MAX = 128, LOG_ROUTE_REASON_MAX = 256 };
 struct log_route {
     uint64_t session; // hash; zero: none
     int64_t at_ms;    // of its error
+    bool is_calling;  // no connection stood yet
     struct address peer;
     size_t host_len, reason_len;
     char host[LOG_ROUTE_HOST_MAX], reason[LOG_ROUTE_REASON_MAX];

@@ -40,6 +40,7 @@ static void note_connecting(struct reader_log *log, const struct log_line *line,
                             struct view session) {
     struct log_route *route = route_at(log, session);
     struct view address = reader_log_field(line->text, VIEW("://"), ' ');
+    route->is_calling = true;
     if (!address_parse_port(address, &route->peer))
         (void)address_parse(address, &route->peer);
     (void)keep(reader_log_field(line->text, VIEW(" host="), ' '), route->host, sizeof(route->host),
@@ -48,9 +49,11 @@ static void note_connecting(struct reader_log *log, const struct log_line *line,
 
 static void note_error(struct reader_log *log, const struct log_line *line, struct view session) {
     struct log_route *route = route_at(log, session);
-    size_t at = view_find(line->text, VIEW(" reason="));
-    if (keep(view_skip(line->text, at + 8), route->reason, sizeof(route->reason),
-             &route->reason_len))
+    struct view reason = view_skip(line->text, view_find(line->text, VIEW(" reason=")) + 8);
+    // It says the same of a call that nobody answers and of a session that falls silent.
+    if (route->is_calling && view_equals(reason, VIEW("Connection timeout")))
+        reason = VIEW("Connection timed out");
+    if (keep(reason, route->reason, sizeof(route->reason), &route->reason_len))
         route->at_ms = line->at_ms;
 }
 
@@ -169,6 +172,8 @@ static enum log_told read_mta(struct reader_log *log, const struct log_line *lin
         return read_delivery(log, line);
     if (LOG_STARTS(event, "connecting "))
         note_connecting(log, line, session);
+    else if (LOG_STARTS(event, "connected"))
+        route_at(log, session)->is_calling = false;
     else if (LOG_STARTS(event, "error "))
         note_error(log, line, session);
     return LOG_TOLD_NOISE;

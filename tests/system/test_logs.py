@@ -149,7 +149,6 @@ class Logs(unittest.TestCase):
                  (self.write("broken.gz", packed[:20] + b"\xff" * 40 + packed[60:]), "gzip data is damaged"),
                  (self.write("cut.xz", lzma.compress(b"x" * 5000)[:60]), "xz data is damaged|ends in the middle"),
                  (self.write("core", b"\0\1\2\3" * 1000), "is no text"),
-                 (self.write("wide.log", "".join(outage()).encode("utf-16")), "is UTF-16"),
                  (self.write("system.journal", b"LPKSHHRH" + b"\0" * 200), "journalctl -o json")]
         for path, what in cases:
             done = logs("--json", path, good)
