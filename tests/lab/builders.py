@@ -60,7 +60,7 @@ def router_drops(site, what="ip daddr {a} tcp dport 25"):
 def egress_blocked(site):
     """The first router lets nothing to port 25 through, whoever is called."""
     for chain in ("input", "forward"):
-        site.lab.internet.rule(chain, f"ip saddr 45.1.{site.number}.0/24 tcp dport 25 drop")
+        site.lab.internet.rule(chain, f"ip saddr {world.network(1, site.number)}.0/24 tcp dport 25 drop")
 
 
 def router_rejects(site, how, what="ip daddr {a} tcp dport 25"):
@@ -82,7 +82,7 @@ def redirected(site, port=25, router=0, **arguments):
     """Calls to the port are answered by a server of the network in between: router 0 is the first one."""
     space = site.routers[router - 1] if router else None
     door = 21000 + site.number
-    rule = f"ip saddr 45.1.{site.number}.0/24 tcp dport {port} redirect to :{door}"
+    rule = f"ip saddr {world.network(1, site.number)}.0/24 tcp dport {port} redirect to :{door}"
     with world.inside(space) if space else contextlib.nullcontext():
         site.servers.append(site.keep(server.Server(["0.0.0.0"], port=door, name="proxy.provider.example",
                                                      **arguments)))
@@ -94,7 +94,8 @@ def redirected(site, port=25, router=0, **arguments):
 
 def round_and_round(site):
     """Two routers that send our packets to each other."""
-    world.run("ip", "-n", site.routers[1], "route", "replace", f"45.2.{site.number}.0/24", "via", f"45.3.{site.number}.5")
+    theirs, lines = world.network(2, site.number), world.network(3, site.number)
+    world.run("ip", "-n", site.routers[1], "route", "replace", f"{theirs}.0/24", "via", f"{lines}.5")
 
 
 def no_route(site, kind="unreachable", address="{a}"):

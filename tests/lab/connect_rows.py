@@ -68,7 +68,7 @@ ROWS = [
     Row("own-filter-closes", "our own packet filter rejects port 25", "local-firewall", "local",
         [(smtp, {}), (our_filter, {"rule": "tcp dport 25 reject"})], instead={"explain": None}, because=OURS),
     Row("no-way-out", "this machine has no default route", "net-unreachable", "local",
-        [(smtp, {}), (our_network, {"commands": ["route del default", "route add 45.0.0.0/24 via 45.1.{n}.1"]})],
+        [(smtp, {}), (our_network, {"commands": ["route del default", "route add 45.0.0.0/24 via {net}.1"]})],
         words="Nov 21 10:00:00 relay postfix/smtp[99]: 4A5B6C7D8E: to=<rcpt@{d}>, relay=none, delay=0.1, "
               "delays=0.1/0/0/0, dsn=4.4.1, status=deferred (connect to {mx}[{a}]:25: Network is unreachable)"),
     Row("v6-only-no-v6-here", "the host has IPv6 alone, this machine has none", "net-unreachable", "local",

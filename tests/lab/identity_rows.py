@@ -13,8 +13,8 @@ REFUSES = ("*." + LIST + ". A 127.255.255.254",)
 ALL = ("*." + LIST + ". A 127.0.0.2",)
 ASK_LIST = ("--blocklists", LIST)
 
-NAMELESS = {"commands": ["addr add 45.1.{n}.9/24 dev eth0"]}
-FROM_NAMELESS = 'source = {{ "45.1.{n}.9" }}'
+NAMELESS = {"commands": ["addr add {net}.9/24 dev eth0"]}
+FROM_NAMELESS = 'source = {{ "{net}.9" }}'
 BLOCKED = "554 5.7.1 Service unavailable; Client host [{us}] blocked using " + LIST
 
 OWN = 'certificate = "{folder}/own.pem"  key = "{folder}/own.key"'
@@ -52,7 +52,7 @@ ROWS = [
          probe_arguments=("--sender", "sender@{d}"), sure=0.98),
     says("spf-allows", "rcpt", "550 5.7.23 SPF check failed: {us} is not allowed to send mail from {d}", "spf-fail",
          "sender", sender="sender@{d}", zone=ONE_MX + ('{d}. TXT "v=spf1 include:spf.{d} -all"',
-                                                       'spf.{d}. TXT "v=spf1 ip4:45.1.{n}.0/24 ?all"'),
+                                                       'spf.{d}. TXT "v=spf1 ip4:{net}.0/24 ?all"'),
          probe_arguments=("--sender", "sender@{d}"), sure=0.6),
     Row("spf-broken-unlooked-at", "our SPF record cannot be read, and nobody minds", "none", "nobody", [(smtp, {})],
         sender="sender@{d}", zone=ONE_MX + ('{d}. TXT "v=spf1 ip:{us} -all"',),

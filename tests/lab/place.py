@@ -22,11 +22,12 @@ class Site:
     def __init__(self, lab, number, row):
         self.lab, self.number, self.row = lab, number, row
         self.us, self.them = f"us{number}", f"them{number}"
-        self.our_address, self.our_address6 = f"45.1.{number}.2", f"2a0f:1:{number}::2"
-        self.addresses = [f"45.2.{number}.{n}" for n in (2, 3, 4)]
+        self.network, theirs = world.network(1, number), world.network(2, number)
+        self.our_address, self.our_address6 = f"{self.network}.2", f"2a0f:1:{number}::2"
+        self.addresses = [f"{theirs}.{n}" for n in (2, 3, 4)]
         self.addresses6 = [f"2a0f:2:{number}::{n}" for n in (2, 3, 4)]
         self.address, self.address6 = self.addresses[0], self.addresses6[0]
-        self.router = f"45.2.{number}.1"
+        self.router = f"{theirs}.1"
         self.domain = f"{row.name}.{'secure' if row.secure else 'example'}"
         self.mx = "mx." + self.domain
         self.folder = os.path.join(lab.folder, "sites", row.name)
@@ -37,7 +38,7 @@ class Site:
         """Names of this place in a text of the row."""
         return text.format(d=self.domain, mx=self.mx, a=self.address, b=self.addresses[1], c=self.addresses[2],
                            a6=self.address6, b6=self.addresses6[1], us=self.our_address, us6=self.our_address6,
-                           n=self.number, tlsa=Tlsa(self), folder=self.folder, ca=self.lab.pki.path)
+                           n=self.number, net=self.network, tlsa=Tlsa(self), folder=self.folder, ca=self.lab.pki.path)
 
     def add_names(self, names):
         parent = "secure." if self.row.secure else "example."
@@ -50,7 +51,7 @@ class Site:
             names.sign(zone, parent, **{k: v for k, v in self.row.signing.items() if k != "how"})
             names.add(parent, f"{zone} NS ns.lab.example.")
         for n in (2, 3, 4):
-            for kind, address in (("A", f"45.1.{self.number}.{n}"), ("AAAA", f"2a0f:1:{self.number}::{n}")):
+            for kind, address in (("A", f"{self.network}.{n}"), ("AAAA", f"2a0f:1:{self.number}::{n}")):
                 names.add("example.", f"us{self.number} {kind} {address}")
                 names.add_reverse(address, f"us{self.number}.example.")
 

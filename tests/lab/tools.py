@@ -175,7 +175,7 @@ def ask_explain(site):
 class PostfixSender:
     """One real Postfix that sends to every scenario: its own words for the same fault."""
 
-    NUMBER, SPACE = 250, "postfix"
+    NUMBER, SPACE = 0, "postfix"
 
     def __init__(self, lab, rows):
         self.folder = os.path.join(lab.folder, "postfix")

@@ -18,6 +18,11 @@ NOTICES = ("45.0.0.25", "45.0.0.26", "45.0.0.27")  # a server that takes notices
 RESOLVER6 = "2a0f:0:53::53"
 
 
+def network(side, number):
+    """The first three numbers of a leaf's IPv4 network; `side` as of add_leaf, 3 for lines in between."""
+    return f"45.{side + 10 * (number // 250)}.{number % 250}"
+
+
 def lacking():
     """Why the laboratory cannot be built here, or None."""
     if os.geteuid() != 0:
@@ -90,7 +95,7 @@ table inet path {
 
     def add_leaf(self, name, number, side, mtu=1500):
         """A namespace with one way out, to the router. `side` 1 is the sender's, 2 the receiver's."""
-        v4, v6 = f"45.{side}.{number}", f"2a0f:{side}:{number}:"
+        v4, v6 = network(side, number), f"2a0f:{side}:{number}:"
         with self.lock:
             run("ip", "netns", "add", name)
             run("ip", "link", "add", name, "mtu", str(mtu), "type", "veth", "peer", "name", "eth0", "netns", name)
@@ -112,23 +117,24 @@ link set eth0 up
 
     def add_road(self, routers, name, number):
         """A receiver's namespace behind routers of its own: 45.3.NUMBER.2, .6, .10 and so on."""
+        line, own = network(3, number), network(2, number)
         above = None
         for place, router in enumerate(routers, 1):
             down = f"line{number}" if above is None else "line"
             with self.lock:
                 run("ip", "netns", "add", router)
-            self._join(above, down, router, f"45.3.{number}.{4 * place - 3}", f"45.3.{number}.{4 * place - 2}", 30)
+            self._join(above, down, router, f"{line}.{4 * place - 3}", f"{line}.{4 * place - 2}", 30)
             self._join6(above, down, router, f"2a0f:3:{number}:{place}::")
             above = router
         with self.lock:
             run("ip", "netns", "add", name)
-        self._join(above, "line", name, f"45.2.{number}.1", f"45.2.{number}.2", 24)
+        self._join(above, "line", name, f"{own}.1", f"{own}.2", 24)
         self._join6(above, "line", name, f"2a0f:2:{number}::")
         run("ip", "-n", name, "-batch", "-", text="".join(
-            f"address add 45.2.{number}.{n}/24 dev eth0\naddress add 2a0f:2:{number}::{n}/64 dev eth0 nodad\n"
+            f"address add {own}.{n}/24 dev eth0\naddress add 2a0f:2:{number}::{n}/64 dev eth0 nodad\n"
             for n in (3, 4)))
         for place, router in enumerate([None, *routers[:-1]], 1):
-            self._ip(router, f"route add 45.2.{number}.0/24 via 45.3.{number}.{4 * place - 2}")
+            self._ip(router, f"route add {own}.0/24 via {line}.{4 * place - 2}")
             self._ip(router, f"-6 route add 2a0f:2:{number}::/64 via 2a0f:3:{number}:{place}::2")
         for router in routers:
             with inside(router):
