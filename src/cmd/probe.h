@@ -16,6 +16,8 @@
 #include <stdio.h>
 
 enum { PROBE_CONCURRENCY = 20, PROBE_CONCURRENCY_MAX = 1000 };
+// Targets that talk with one address at the same time.
+enum { PROBE_SESSIONS_AT_ADDRESS_MAX = 2 };
 
 // What the other side of a run shares: options, loop, resolver.
 struct probe_call {

@@ -145,12 +145,15 @@ void probe_many_run(struct probe_call *call, const struct probe_list *list,
                     struct probe_totals *totals) {
     struct work work = {.call = call, .list = list, .totals = totals};
     struct io_group group;
+    call->options.crowd = probe_crowd_create(PROBE_SESSIONS_AT_ADDRESS_MAX);
     work.has_bar = isatty(STDERR_FILENO);
     probe_paint_init(&work.paint);
     io_group_init(&group);
     for (size_t i = 0; i < size_min(list->n, call->concurrency); i++)
         io_group_spawn(&group, "probe-target", take_targets, &work);
     io_group_wait(&group, IO_NEVER);
+    probe_crowd_destroy(call->options.crowd);
+    call->options.crowd = NULL;
     erase_bar(&work);
     if (!call->is_json)
         printf("%zu targets: %zu well, %zu with a fault, %zu not understood\n", list->n,

@@ -68,6 +68,7 @@ static int64_t pause_ms(int64_t said_ms, size_t nth) {
 // False: canceled.
 IO_WAITS static bool wait_until(struct probe *probe, io_time until) {
     const struct probe_watch *watch = &probe->options->watch;
+    probe_end_turn(probe);
     while (io_now() < until && !io_is_canceled()) {
         if (watch->counts_down)
             watch->counts_down(watch->arg, until - io_now());
@@ -75,6 +76,7 @@ IO_WAITS static bool wait_until(struct probe *probe, io_time until) {
     }
     if (watch->counts_down)
         watch->counts_down(watch->arg, 0);
+    probe_take_turn(probe);
     return !io_is_canceled();
 }
 

@@ -210,6 +210,7 @@ void probe_run(const struct probe_options *options, const struct probe_target *t
     probe_look_at_machine(probe);
     if (find_route(probe)) {
         probe_ways_init(probe);
+        probe_take_turn(probe);
         probe->dane = probe_dane_begin(probe);
         struct probe_sts *sts = probe_sts_begin(probe);
         probe_call_all(probe);
@@ -226,6 +227,7 @@ void probe_run(const struct probe_options *options, const struct probe_target *t
     }
     probe_judge(probe);
     probe_experiment(probe);
+    probe_end_turn(probe);
     probe_read_packets(probe);
     probe_find_limits(probe);
     probe_reason(probe);

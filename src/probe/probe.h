@@ -42,6 +42,13 @@ struct probe_target {
 bool probe_target_parse(struct view text, const struct config *config, struct arena *arena,
                         struct probe_target *target, struct error *error);
 
+// --- Several at once --------------------------------------------------------------------------
+// So many targets at a time talk with one address; the others wait, and that does not count as
+// theirs.
+struct probe_crowd;
+struct probe_crowd *probe_crowd_create(unsigned n_at_once);
+void probe_crowd_destroy(struct probe_crowd *crowd); // nobody is in it; NULL is accepted
+
 // --- How --------------------------------------------------------------------------------------
 // Told while a run goes on, for people; each may be NULL. Called from the run's fiber: no waiting.
 struct probe_watch {
@@ -74,6 +81,7 @@ struct probe_options {
     // Hosts that take mail, called (and no more) when ours does not answer: theirs or ours?
     struct config_smart_host controls[PROBE_CONTROLS_MAX];
     size_t n_controls;
+    struct probe_crowd *crowd;   // shared by targets of one loop; NULL: none waits for another
     struct capture *capture;     // of the packets; NULL: none
     const char *capture_problem; // why there is none although one was wished for; NULL: none
     const char *ca_file;         // for experiments over HTTPS; NULL: the system's store

@@ -108,6 +108,7 @@ struct probe {
     struct probe_session *failed_tls; // before one in clear text that went well; NULL: none
     enum cause first_cause;           // what the fact alone says
     struct probe_dane *dane;          // while sessions are had
+    bool has_turn;                    // at the addresses of its ways
     bool is_deciding;                 // experiments run now
     bool knows_near;                  // whether the mail port is answered near us
     uint16_t other_port;              // that answers, of the address that does not; zero: none
@@ -215,6 +216,15 @@ IO_WAITS void probe_near_end(struct probe *probe, struct probe_near *near);
 // From now on packets to and from that address are kept, where any are.
 void probe_watch_packets(const struct probe *probe, const struct address *peer);
 IO_WAITS void probe_read_packets(struct probe *probe);
+
+// --- crowd.c: many targets, one address ---------------------------------------------------------
+// All of the addresses at once; false: the deadline came, or it was canceled.
+IO_WAITS bool probe_crowd_enter(struct probe_crowd *crowd, const struct address *addresses,
+                                size_t n, io_time deadline);
+void probe_crowd_leave(struct probe_crowd *crowd, const struct address *addresses, size_t n);
+// The addresses of the run's ways.
+IO_WAITS void probe_take_turn(struct probe *probe);
+void probe_end_turn(struct probe *probe);
 
 // --- steps.c: groups ----------------------------------------------------------------------------
 // Until all have ended, also when canceled: then they are, and so is what the caller does next.

@@ -13,11 +13,16 @@ struct call {
     struct probe *probe;
     struct address to, source;
     int64_t limit_ms;
+    bool is_control;
     struct fact fact; // NONE: not made
 };
 
 static void make_call(void *arg) {
     struct call *call = arg;
+    struct probe_crowd *crowd = call->is_control ? call->probe->options->crowd : NULL;
+    // A control is a stranger's host: also in a list of many targets it is called by few at a time.
+    if (crowd && !probe_crowd_enter(crowd, &call->to, 1, io_after(call->limit_ms)))
+        return;
     struct io_connect_options options = {.source = call->source};
     struct io_stream *stream = NULL;
     probe_watch_packets(call->probe, &call->to);
@@ -29,6 +34,8 @@ static void make_call(void *arg) {
     if (call->fact.kind == FACT_KIND_SILENT)
         call->fact.limit_ms = call->limit_ms;
     io_close(stream);
+    if (crowd)
+        probe_crowd_leave(crowd, &call->to, 1);
 }
 
 IO_WAITS static void make_calls(struct call *calls, size_t n) {
@@ -83,6 +90,7 @@ void probe_try_controls(struct probe *probe) {
                           .to = control_address(probe, &options->controls[i], way->address.family),
                           .source = way->source,
                           .limit_ms = probe_limit_ms(probe, CALL_MS),
+                          .is_control = true,
                           .fact = fact_make(FACT_STAGE_CONNECT, FACT_KIND_NONE)};
     make_calls(calls, options->n_controls);
     for (size_t i = 0; i < options->n_controls; i++) {

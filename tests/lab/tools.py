@@ -128,12 +128,12 @@ def ask_probe(site):
     return found(answer.get("verdict", answer), seconds=round(time.monotonic() - started, 1))
 
 
-def probe_many(site, n_targets):
-    """So many healthy destinations in one run: (seconds, bytes of memory, how many are well)."""
+def probe_many(site, names):
+    """Healthy destinations in one run: (seconds, bytes of memory, how many are well)."""
     path = os.path.join(site.folder, "targets")
     with open(path, "w", encoding="ascii") as handle:
-        handle.writelines(f"d{n}.{site.domain}\n" for n in range(n_targets))
-    command = [harness.PROGRAM, "probe", "--json", "--file", path, "--concurrency", str(n_targets), "-c",
+        handle.writelines(name + "\n" for name in names)
+    command = [harness.PROGRAM, "probe", "--json", "--file", path, "--concurrency", str(len(names)), "-c",
                write_probe_config(site)]
     began = time.monotonic()
     with world.inside(site.us), open(os.path.join(site.folder, "answers"), "w+b") as out:
@@ -142,7 +142,7 @@ def probe_many(site, n_targets):
         _, _, usage = os.wait4(done.pid, 0)
         out.seek(0)
         causes = [json.loads(line)["cause"] for line in out if line.strip()]
-    if causes.count("none") != n_targets:
+    if causes.count("none") != len(names):
         print(words.decode()[-500:], sorted(set(causes), key=str), file=sys.stderr)
     return time.monotonic() - began, usage.ru_maxrss * 1024, causes.count("none")
 

@@ -374,6 +374,34 @@ class Baseline(unittest.TestCase):
         self.assertEqual(done.returncode, 2)
 
 
+class Crowd(unittest.TestCase):
+    def test_many_targets_at_one_host(self):
+        """However many targets run at once, one address has two visitors at most, and all have their turn."""
+        lock, counts = threading.Lock(), {"now": 0, "most": 0, "all": 0}
+
+        def comes(_):
+            with lock:
+                counts["now"] += 1
+                counts["all"] += 1
+                counts["most"] = max(counts["most"], counts["now"])
+            time.sleep(0.01)
+
+        def goes(_):
+            with lock:
+                counts["now"] -= 1
+
+        with Sink({"connect": comes, "quit": goes}) as sink, tempfile.NamedTemporaryFile("w") as targets:
+            targets.write(f"127.0.0.1:{sink.port}\n" * 100)
+            targets.flush()
+            # Two seconds for each answer: those that wait for their turn are not held to it.
+            done = subprocess.run([PROGRAM, "probe", "--json", "--timeout", "2s", "--concurrency", "100", "--file",
+                                   targets.name], capture_output=True, text=True, timeout=60, check=False)
+        answers = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual((done.returncode, len(answers), counts["all"]), (0, 100, 100))
+        self.assertEqual(counts["most"], 2)
+        self.assertLess(max(answer["run_ms"] for answer in answers), 500)
+
+
 @unittest.skipUnless(os.geteuid() == 0, "packets are captured by root")
 class Packets(unittest.TestCase):
     def test_headers_are_saved_and_read(self):
