@@ -457,7 +457,8 @@ class WrongUse(unittest.TestCase):
     def test_all(self):
         for arguments in ((), ("a b",), ("x.test", "--tls", "some"), ("x.test", "--port", "0"),
                           ("x.test", "--timeout", "soon"), ("x.test", "--from", "here"),
-                          ("x.test", "-c", "/nowhere/at/all"), ("x.test", "--helo", "a\r\nb")):
+                          ("x.test", "-c", "/nowhere/at/all"), ("x.test", "--helo", "a\r\nb"),
+                          ("x.test", "--rdap=ftp://x.test/"), ("x.test", "--rdap=")):
             with self.subTest(arguments=arguments):
                 done = subprocess.run([PROGRAM, "probe", *arguments], capture_output=True, text=True, timeout=30,
                                       check=False)

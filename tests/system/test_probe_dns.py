@@ -4,6 +4,7 @@
 Everything runs in a network namespace of its own (port 53, addresses of the internet on the loopback device); where that
 is not permitted, or nsd or unbound is missing, it is skipped.
 """
+import http.server
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 from harness import PROGRAM, wait_for
@@ -107,6 +109,21 @@ def probe(target, *arguments):
     return json.loads(done.stdout)
 
 
+class Registry(http.server.BaseHTTPRequestHandler):
+    """Knows of one domain that it is on hold."""
+
+    def do_GET(self):
+        is_known = self.path == "/domain/gone.example"
+        body = json.dumps({"objectClassName": "domain", "status": ["server hold"]}).encode()
+        self.send_response(200 if is_known else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
 @unittest.skipUnless(os.environ.get(INSIDE), "runs in a namespace of its own")
 class Inside(unittest.TestCase):
     def setUp(self):
@@ -125,6 +142,20 @@ class Inside(unittest.TestCase):
     def tearDown(self):
         self.servers.stop_all()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def test_registration(self):
+        registry = http.server.ThreadingHTTPServer((HOST, 0), Registry)
+        threading.Thread(target=registry.serve_forever, daemon=True).start()
+        base = f"--rdap=http://{HOST}:{registry.server_port}/"
+        answer = probe("gone.example", base)
+        self.assertEqual((answer["cause"], answer["blame"]), ("dns-expired", "destination"), answer["summary"])
+        answer = probe("mail.gone.example", base)  # the registry knows the shorter name alone
+        self.assertEqual(answer["cause"], "dns-expired", answer["summary"])
+        answer = probe("unheard-of.example", base)
+        self.assertEqual(answer["cause"], "dns-nxdomain", answer["summary"])
+        self.assertTrue(any("knows no" in line for line in answer["evidence"]), answer["evidence"])
+        registry.shutdown()
+        registry.server_close()
 
     @staticmethod
     def named(answer):

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the operator's words mean.
-#include "probe/probe.h"
+#include "probe/probe_internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -111,8 +111,19 @@ static void test_connectors(void **state) {
     arena_finish(&arena);
 }
 
+static void test_parking(void **state) {
+    assert_true(probe_is_parking(VIEW("ns1.sedoparking.com")));
+    assert_true(probe_is_parking(VIEW("PARK-MX.above.com")));
+    assert_true(probe_is_parking(VIEW("bodis.com")));
+    assert_false(probe_is_parking(VIEW("notbodis.com")));
+    assert_false(probe_is_parking(VIEW("bodis.com.example.org")));
+    assert_false(probe_is_parking(VIEW("com")));
+    assert_false(probe_is_parking(VIEW_NONE));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_words),
-                                       cmocka_unit_test(test_connectors)};
+                                       cmocka_unit_test(test_connectors),
+                                       cmocka_unit_test(test_parking)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
