@@ -52,6 +52,11 @@ static bool is_opensmtpd_line(struct view line) {
 static enum reader_queue_system detect_line(struct view line) {
     if (holds(line, "Queue ID-") && holds(line, "Sender/Recipient"))
         return READER_QUEUE_POSTFIX;
+    // An empty queue: Postfix says so of itself, Sendmail of its folder.
+    if (view_equals(line, VIEW("Mail queue is empty")))
+        return READER_QUEUE_POSTFIX;
+    if (view_starts_with(line, VIEW("/")) && view_ends_with_nocase(line, VIEW(" is empty")))
+        return READER_QUEUE_SENDMAIL;
     if (holds(line, "-Q-ID-") || holds(line, "Q-Time"))
         return READER_QUEUE_SENDMAIL;
     if (is_exim_line(line))
@@ -95,7 +100,7 @@ static void keep_sample(struct queue_builder *builder, const struct queue_entry 
     struct reader_recipient *sample = &into->sample;
     sample->address = arena_copy(builder->arena, entry->recipient);
     sample->action = READER_ACTION_DELAYED;
-    sample->evidence = reader_queue_word(builder->queue->system);
+    sample->evidence = VIEW("queue listing");
     // The texts of the words must outlive the listing's own buffers.
     (void)reader_words_read(arena_copy(builder->arena, entry->reason), &sample->words);
 }

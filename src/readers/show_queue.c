@@ -32,6 +32,15 @@ static void put_whose(const struct reader_queue *queue, enum reader_side side, s
         buffer_printf(out, ", %zu %s open", n_open, n_open == 1 ? "is" : "are");
 }
 
+static void put_counted(struct buffer *out, const char *label, uint64_t n, const char *one,
+                        const char *many) {
+    if (n == 0)
+        return;
+    buffer_printf(out, "  %-12s", label);
+    units_put_counted(out, n, one, many);
+    buffer_append_char(out, '\n');
+}
+
 static void put_head(const struct reader_queue *queue, const struct reader_show *show,
                      struct buffer *out) {
     size_t n_causes = 0;
@@ -39,6 +48,10 @@ static void put_head(const struct reader_queue *queue, const struct reader_show 
         n_causes += !queue->causes[i].is_waiting;
     if (show->file.len)
         buffer_printf(out, "%.*s: ", VIEW_ARG(show->file));
+    if (queue->n_messages == 0 && queue->n_unread == 0) {
+        buffer_append_view(out, VIEW("The queue is empty\n"));
+        return;
+    }
     units_put_counted(out, queue->n_messages, "message", "messages");
     buffer_append_view(out, VIEW(", "));
     if (n_causes) {
@@ -49,12 +62,10 @@ static void put_head(const struct reader_queue *queue, const struct reader_show 
     }
     buffer_append_char(out, '\n');
     reader_put_time(out, "Oldest", queue->oldest_ms);
-    if (queue->n_frozen)
-        buffer_printf(out, "  %-12s%llu are frozen or held: nothing is tried for them\n", "Held",
-                      (unsigned long long)queue->n_frozen);
-    if (queue->n_unread)
-        buffer_printf(out, "  %-12s%llu lines could not be read\n", "Unread",
-                      (unsigned long long)queue->n_unread);
+    put_counted(out, "Held", queue->n_frozen, "is frozen or held: nothing is tried for it",
+                "are frozen or held: nothing is tried for them");
+    put_counted(out, "Unread", queue->n_unread, "line could not be read",
+                "lines could not be read");
 }
 
 static void put_destinations(const struct reader_queue_cause *group, struct buffer *out) {
@@ -62,23 +73,27 @@ static void put_destinations(const struct reader_queue_cause *group, struct buff
     size_t n = size_min(group->n_destinations, NAMED_MAX);
     if (n == 0)
         return;
-    buffer_printf(out, "  %-12s", "For");
+    struct buffer line;
+    buffer_init(&line, 8192);
     for (size_t i = 0; i < n; i++) {
-        buffer_printf(out, "%s%.*s (", i ? ", " : "", VIEW_ARG(group->destinations[i].name));
-        units_put_count(out, group->destinations[i].n_messages);
-        buffer_append_char(out, ')');
+        buffer_printf(&line, "%s%.*s (", i ? ", " : "", VIEW_ARG(group->destinations[i].name));
+        units_put_count(&line, group->destinations[i].n_messages);
+        buffer_append_char(&line, ')');
     }
     if (group->n_destinations > n || group->n_elsewhere)
-        buffer_append_view(out, VIEW(" and others"));
-    buffer_append_char(out, '\n');
+        buffer_append_view(&line, VIEW(" and others"));
+    reader_put_labelled(out, "For", buffer_view(&line));
+    buffer_finish(&line);
 }
 
 static void put_group(const struct reader_queue_cause *group, size_t number,
                       const struct reader_show *show, struct buffer *out) {
     buffer_printf(out, "\n%zu. ", number);
     units_put_counted(out, group->n_messages, "message", "messages");
-    buffer_append_view(out, VIEW(" to "));
-    units_put_counted(out, group->n_recipients, "recipient", "recipients");
+    if (group->sample.address.len) { // Exchange counts messages alone
+        buffer_append_view(out, VIEW(" to "));
+        units_put_counted(out, group->n_recipients, "recipient", "recipients");
+    }
     if (group->is_waiting) {
         buffer_append_view(out, VIEW(": no failure is told\n"));
         reader_put_time(out, "Oldest", group->oldest_ms);

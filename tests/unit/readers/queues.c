@@ -198,11 +198,39 @@ static void test_first_line(void **state) {
     free(queue);
 }
 
+static void test_sentences(void **state) {
+    static const struct {
+        const char *listing, *has, *lacks;
+    } told[] = {
+        {"Mail queue is empty\n", "The queue is empty\n", "cause"},
+        {"/var/spool/mqueue is empty\n\t\tTotal requests: 0\n", "The queue is empty\n", "0"},
+        {exim, "1 is frozen or held: nothing is tried for it", "are frozen"},
+        {exchange_list, "messages", "recipients\n"},
+        {postfix_json, "queue listing", "in the postqueue"}};
+    for (size_t i = 0; i < ARRAY_LEN(told); i++) {
+        struct reader_queue *queue = mem_alloc_zero(sizeof(*queue));
+        struct reader_show show = {0};
+        struct arena arena;
+        struct buffer out;
+        arena_init(&arena, 8 << 20);
+        buffer_init(&out, 1 << 20);
+        reader_queue_read(view_of(told[i].listing), 0, &arena, queue);
+        assert_int_not_equal(queue->system, READER_QUEUE_NONE);
+        reader_queue_write_text(queue, &show, &out);
+        assert_non_null(strstr(buffer_string(&out), told[i].has));
+        assert_null(strstr(buffer_string(&out), told[i].lacks));
+        buffer_finish(&out);
+        arena_finish(&arena);
+        free(queue);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_listings),
         cmocka_unit_test(test_what_is_no_listing),
         cmocka_unit_test(test_first_line),
+        cmocka_unit_test(test_sentences),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
