@@ -168,11 +168,32 @@ static void take_addresses(const struct group *group, struct reader_recipient *r
         recipient->original = original;
 }
 
+// Blank lines between the fields of one recipient: what says nothing of whom goes on with the one
+// before, as far as that has no such field.
+static bool goes_on(const struct reader_reading *reading, const struct group *group) {
+    const struct reader_recipient *last =
+        reading->n_recipients ? &reading->recipients[reading->n_recipients - 1] : NULL;
+    bool has_name = group->values[FIELD_FINAL].len || group->values[FIELD_ORIGINAL].len ||
+                    group->values[FIELD_ACTION].len;
+    return last && !has_name && has_recipient_fields(group) &&
+           !(last->status.len && group->values[FIELD_STATUS].len) &&
+           !(last->words.text.len && group->values[FIELD_DIAGNOSTIC].len);
+}
+
+static void go_on(struct reader_recipient *recipient, const struct group *group) {
+    if (recipient->status.len == 0)
+        recipient->status = status_code(group->values[FIELD_STATUS]);
+    if (recipient->words.text.len == 0)
+        take_words(group, recipient);
+}
+
 static void end_group(struct reader_report *report, struct group *group) {
     struct reader_reading *reading = report->reading;
     if (group->values[FIELD_REPORTING].len && reading->reporting_server.len == 0)
         reading->reporting_server = first_word(without_type(group->values[FIELD_REPORTING]));
-    if (has_recipient_fields(group)) {
+    if (goes_on(reading, group)) {
+        go_on(&reading->recipients[reading->n_recipients - 1], group);
+    } else if (has_recipient_fields(group)) {
         struct reader_recipient *recipient = reader_recipient_add(report);
         if (!recipient)
             return;
