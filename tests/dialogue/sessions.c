@@ -2,28 +2,18 @@
 // What one session leaves behind for the next one, and sessions that are stopped. In the simulator,
 // where an hour is nothing.
 #include "deliver/deliver_internal.h"
+#include "dialogue/authority_group.h"
 #include "dialogue/lane.h"
 #include "unit/io/io_test.h"
 
 #include <pthread.h>
 
-static struct authority *authority;
 static struct sim *sim;
 
 struct test {
     const char *script;
     void (*body)(struct lane *lane);
 };
-
-static int make_authority(void **state) {
-    authority = authority_create();
-    return 0;
-}
-
-static int drop_authority(void **state) {
-    authority_destroy(authority);
-    return 0;
-}
 
 static void run_body(void *arg) {
     const struct test *test = arg;

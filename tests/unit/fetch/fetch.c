@@ -2,20 +2,8 @@
 // Files over HTTP and HTTPS from a server on loopback: what is an answer, and what each failure is
 // called.
 #include "fetch/fetch.h"
-#include "dialogue/authority.h"
+#include "dialogue/authority_group.h"
 #include "unit/io/io_test.h"
-
-static struct authority *authority;
-
-static int make_authority(void **state) {
-    authority = authority_create();
-    return 0;
-}
-
-static int drop_authority(void **state) {
-    authority_destroy(authority);
-    return 0;
-}
 
 // --- URLs -------------------------------------------------------------------------------------
 static void urls(void **state) {

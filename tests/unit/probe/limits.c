@@ -1,45 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a limit that was found means: nothing, a cause, or a warning beside one.
-#include "probe/probe_internal.h"
-
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdlib.h>
-// cmocka needs those before it.
-#include <cmocka.h>
-
-struct stage {
-    struct probe probe;
-    struct probe_options options;
-    struct probe_target target;
-    struct probe_result result;
-    struct probe_session session;
-    struct probe_way way;
-    struct route_host host;
-    struct route route;
-    struct arena arena;
-};
-
-static struct stage *set_stage(struct fact fact) {
-    struct stage *stage = calloc(1, sizeof(*stage));
-    assert_non_null(stage);
-    arena_init(&stage->arena, 1 << 20);
-    stage->host.name = VIEW("mx.example.org");
-    stage->way.host = &stage->host;
-    stage->route.fact = fact_make(FACT_STAGE_ROUTE, FACT_KIND_OK);
-    stage->session.way = &stage->way;
-    stage->session.attempt =
-        (struct attempt){.host = stage->host.name, .domain = VIEW("example.org"), .fact = fact};
-    stage->probe = (struct probe){.options = &stage->options,
-                                  .target = &stage->target,
-                                  .result = &stage->result,
-                                  .arena = &stage->arena,
-                                  .session = &stage->session,
-                                  .route = &stage->route};
-    return stage;
-}
+#include "unit/probe/stage.h"
 
 static void add_limit(struct stage *stage, const char *what, struct fact fact, bool is_low) {
     stage->result.limits[stage->result.n_limits++] =
@@ -73,18 +34,13 @@ static const struct verdict *conclude(struct stage *stage) {
     return &stage->result.verdict;
 }
 
-static void drop(struct stage *stage) {
-    arena_finish(&stage->arena);
-    free(stage);
-}
-
 static void test_what_mail_does_not_meet_is_no_fault(void **state) {
-    struct stage *stage = set_stage(fact_make(FACT_STAGE_DONE, FACT_KIND_OK));
+    struct stage *stage = stage_set(fact_make(FACT_STAGE_DONE, FACT_KIND_OK));
     add_limit(stage, "header", reset(), false);
     const struct verdict *verdict = conclude(stage);
     assert_int_equal(verdict->cause, CAUSE_NONE);
     assert_int_equal(verdict->n_warnings, 0);
-    drop(stage);
+    stage_free(stage);
 }
 
 static void test_low_ones_are_the_cause(void **state) {
@@ -101,7 +57,7 @@ static void test_low_ones_are_the_cause(void **state) {
                 {"size", true, CAUSE_SIZE_LIMIT, BLAME_POLICY},
                 {"recipients", true, CAUSE_TOO_MANY_RECIPIENTS, BLAME_POLICY}};
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct stage *stage = set_stage(fact_make(FACT_STAGE_DONE, FACT_KIND_OK));
+        struct stage *stage = stage_set(fact_make(FACT_STAGE_DONE, FACT_KIND_OK));
         bool is_shown = false;
         add_limit(stage, rows[i].what, rows[i].is_said ? refusal() : reset(), true);
         const struct verdict *verdict = conclude(stage);
@@ -110,18 +66,18 @@ static void test_low_ones_are_the_cause(void **state) {
         for (size_t k = 0; k < verdict->n_evidence; k++)
             is_shown |= view_find(verdict->evidence[k], VIEW("somebody's")) < 200;
         assert_true(is_shown);
-        drop(stage);
+        stage_free(stage);
     }
 }
 
 static void test_beside_a_fault_it_is_a_warning(void **state) {
-    struct stage *stage = set_stage(refusal());
+    struct stage *stage = stage_set(refusal());
     add_limit(stage, "header", reset(), true);
     const struct verdict *verdict = conclude(stage);
     assert_int_not_equal(verdict->cause, CAUSE_HEADER_TOTAL_LIMIT);
     assert_int_equal(verdict->n_warnings, 1);
     assert_int_equal(verdict->warnings[0].cause, CAUSE_HEADER_TOTAL_LIMIT);
-    drop(stage);
+    stage_free(stage);
 }
 
 int main(void) {

@@ -1,16 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What signs make of a fact: proved, supported, excluded. One row a case, as a person would tell
 // it.
-#include "probe/probe_internal.h"
+#include "unit/probe/stage.h"
 
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <unistd.h>
-// cmocka needs those before it.
-#include <cmocka.h>
 
 #define YES ANSWER_YES
 #define NO ANSWER_NO
@@ -381,23 +374,11 @@ static const struct {
     {S(DOT), K(SILENT), 0, 0, {{SIGN_ALL_ACKED, YES}}, CAUSE_SILENT_DOT, CAUSE_CONTENT_SCAN_SLOW},
 };
 
-struct stage {
-    struct probe probe;
-    struct probe_options options;
-    struct probe_target target;
-    struct probe_result result;
-    struct probe_session session;
-    struct probe_way way;
-    struct route_host host;
-    struct route route;
-    struct arena arena;
-};
-
 static int code_of(const char *digits) {
     return (digits[0] - '0') * 100 + (digits[1] - '0') * 10 + digits[2] - '0';
 }
 
-static void set_stage(struct stage *stage, size_t i) {
+static struct fact fact_of(size_t i) {
     struct fact fact = fact_make(cases[i].stage, cases[i].kind);
     fact.sys_errno = cases[i].sys_errno;
     fact.detail = fact.kind == K(CERT) ? 0 : cases[i].detail;
@@ -407,30 +388,21 @@ static void set_stage(struct stage *stage, size_t i) {
         fact.text = view_skip(view_of(cases[i].reply), 4);
         fact.reply_code = code_of(cases[i].reply);
     }
-    arena_init(&stage->arena, 1 << 20);
-    stage->host.name = VIEW("mx.example.org");
-    stage->way.host = &stage->host;
-    stage->route.fact = fact_make(FACT_STAGE_ROUTE, FACT_KIND_OK);
-    stage->session.way = &stage->way;
-    stage->session.attempt =
-        (struct attempt){.host = stage->host.name, .domain = VIEW("example.org"), .fact = fact};
-    stage->probe = (struct probe){.options = &stage->options,
-                                  .target = &stage->target,
-                                  .result = &stage->result,
-                                  .arena = &stage->arena,
-                                  .session = &stage->session,
-                                  .route = &stage->route};
+    return fact;
+}
+
+static struct stage *play(size_t i) {
+    struct stage *stage = stage_set(fact_of(i));
     probe_judge(&stage->probe);
     for (size_t k = 0; k < SIGNS_MAX && cases[i].seen[k].sign; k++)
         stage->probe.signs.is[cases[i].seen[k].sign] = cases[i].seen[k].answer;
     probe_reason(&stage->probe);
+    return stage;
 }
 
 static void test_rules(void **state) {
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct stage *stage = calloc(1, sizeof(*stage));
-        assert_non_null(stage);
-        set_stage(stage, i);
+        struct stage *stage = play(i);
         const struct verdict *verdict = &stage->result.verdict;
         if (verdict->cause != cases[i].cause)
             fail_msg("case %zu: %.*s instead of %.*s", i, VIEW_ARG(cause_info(verdict->cause)->id),
@@ -443,18 +415,15 @@ static void test_rules(void **state) {
         }
         for (size_t k = 0; k < verdict->n_candidates; k++)
             assert_int_not_equal(verdict->candidates[k].cause, verdict->cause);
-        arena_finish(&stage->arena);
-        free(stage);
+        stage_free(stage);
     }
 }
 
 // What was seen stands in the verdict: as evidence where it proves, as a rule-out where it
 // excludes.
 static void test_words(void **state) {
-    struct stage *stage = calloc(1, sizeof(*stage));
+    struct stage *stage = play(3);
     bool is_evidence = false, is_ruled_out = false;
-    assert_non_null(stage);
-    set_stage(stage, 3);
     const struct verdict *verdict = &stage->result.verdict;
     for (size_t i = 0; i < verdict->n_evidence; i++)
         is_evidence |= view_find(verdict->evidence[i], VIEW("another port")) < 50;
@@ -462,8 +431,7 @@ static void test_words(void **state) {
         is_ruled_out |= view_find(verdict->ruled_out[i], VIEW("accepts our call")) < 200;
     assert_true(is_evidence);
     assert_true(is_ruled_out);
-    arena_finish(&stage->arena);
-    free(stage);
+    stage_free(stage);
 }
 
 static void test_every_sign_has_words(void **state) {

@@ -1,58 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What experiments ask of a handshake: a first message of another size, other ciphers, what of the
 // chain is weak, a chain with what the server left out, and a server that wants a certificate.
-#include "dialogue/authority.h"
-#include "tls/context_internal.h"
-#include "unit/io/io_test.h"
+#include "unit/tls/meeting.h"
 
 #include <openssl/x509_vfy.h>
-
-static struct authority *authority;
-
-static int make_authority(void **state) {
-    authority = authority_create();
-    return 0;
-}
-
-static int drop_authority(void **state) {
-    authority_destroy(authority);
-    return 0;
-}
-
-struct meeting {
-    struct ends ends;
-    struct tls_context *server, *client;
-    struct tls_policy policy;
-    struct fact server_fact, fact;
-    struct tls_session server_session, session;
-};
-
-static void serve(void *arg) {
-    struct meeting *meeting = arg;
-    meeting->server_fact = tls_server_start(meeting->server, &meeting->ends.far, io_after(2000),
-                                            &meeting->server_session);
-}
-
-static struct meeting meeting_with(const struct authority_order *order) {
-    return (struct meeting){.server = authority_server(authority, order),
-                            .client = authority_client(authority)};
-}
-
-static void meet(struct meeting *meeting) {
-    struct io_group group;
-    meeting->ends = ends_open();
-    io_group_init(&group);
-    io_group_spawn(&group, "server", serve, meeting);
-    meeting->fact = tls_client_start(meeting->client, &meeting->ends.near, &meeting->policy,
-                                     io_after(2000), &meeting->session);
-    assert_ok(io_group_wait(&group, io_after(5000)));
-}
-
-static void part(struct meeting *meeting) {
-    ends_close(&meeting->ends);
-    tls_context_unref(meeting->server);
-    tls_context_unref(meeting->client);
-}
 
 static const struct authority_order plain = {.names = {"mx.example.org"}};
 
@@ -81,8 +32,8 @@ static void every_size_is_understood(void *arg) {
         struct meeting meeting = meeting_with(&plain);
         meeting.policy.hello = hello;
         meet(&meeting);
-        assert_int_equal(meeting.fact.kind, FACT_KIND_OK);
-        assert_int_equal(meeting.session.version, TLS1_3_VERSION);
+        assert_int_equal(meeting.client_fact.kind, FACT_KIND_OK);
+        assert_int_equal(meeting.client_session.version, TLS1_3_VERSION);
         part(&meeting);
     }
 }
@@ -92,15 +43,15 @@ static void ciphers_are_what_was_asked_for(void *arg) {
     meeting.policy =
         (struct tls_policy){.ciphers = "ECDHE+CHACHA20", .version_max = TLS1_2_VERSION};
     meet(&meeting);
-    assert_int_equal(meeting.fact.kind, FACT_KIND_OK);
-    assert_non_null(strstr(meeting.session.description, "CHACHA20"));
+    assert_int_equal(meeting.client_fact.kind, FACT_KIND_OK);
+    assert_non_null(strstr(meeting.client_session.description, "CHACHA20"));
     part(&meeting);
     meeting = meeting_with(&plain);
-    SSL_CTX_set_cipher_list(meeting.server->ssl, "ECDHE+AESGCM");
+    SSL_CTX_set_cipher_list(meeting.server_context->ssl, "ECDHE+AESGCM");
     meeting.policy = (struct tls_policy){.ciphers = "kRSA", .version_max = TLS1_2_VERSION};
     meet(&meeting);
-    assert_int_equal(meeting.fact.kind, FACT_KIND_TLS);
-    assert_int_equal(meeting.fact.tls_alert, SSL_AD_HANDSHAKE_FAILURE);
+    assert_int_equal(meeting.client_fact.kind, FACT_KIND_TLS);
+    assert_int_equal(meeting.client_fact.tls_alert, SSL_AD_HANDSHAKE_FAILURE);
     part(&meeting);
 }
 
@@ -118,13 +69,13 @@ static void weak_keys_are_named(void *arg) {
         struct meeting meeting = meeting_with(&order);
         order.key = rows[i].key;
         const char *file = authority_issue(authority, &order);
-        SSL_CTX *server = meeting.server->ssl;
+        SSL_CTX *server = meeting.server_context->ssl;
         SSL_CTX_set_security_level(server, 0); // else the library would not load it
         assert_int_equal(SSL_CTX_use_certificate_chain_file(server, file), 1);
         assert_int_equal(SSL_CTX_use_PrivateKey_file(server, file, SSL_FILETYPE_PEM), 1);
         meet(&meeting);
-        assert_int_equal(meeting.fact.kind, FACT_KIND_OK);
-        assert_string_equal(meeting.session.weakness, rows[i].weakness);
+        assert_int_equal(meeting.client_fact.kind, FACT_KIND_OK);
+        assert_string_equal(meeting.client_session.weakness, rows[i].weakness);
         part(&meeting);
     }
 }
@@ -138,9 +89,10 @@ static void a_missing_issuer_is_added(void *arg) {
     struct view issuer = authority_intermediate(authority), junk = VIEW("no certificate");
     char next_url[TLS_URL_SIZE];
     meet(&meeting);
-    assert_int_equal(meeting.fact.kind, FACT_KIND_OK);
-    assert_int_equal(meeting.session.x509_verify, X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
-    assert_string_equal(meeting.session.issuer_url, order.issuer_url);
+    assert_int_equal(meeting.client_fact.kind, FACT_KIND_OK);
+    assert_int_equal(meeting.client_session.x509_verify,
+                     X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY);
+    assert_string_equal(meeting.client_session.issuer_url, order.issuer_url);
     assert_int_equal(tls_stream_verify_with(meeting.ends.near, &issuer, 1, next_url), X509_V_OK);
     assert_int_not_equal(tls_stream_verify_with(meeting.ends.near, &junk, 1, next_url), X509_V_OK);
     assert_string_equal(next_url, order.issuer_url);
@@ -152,17 +104,17 @@ static void a_missing_issuer_is_added(void *arg) {
 static void a_server_that_wants_a_certificate(void *arg) {
     struct meeting meeting = meeting_with(&plain);
     meet(&meeting);
-    assert_false(meeting.session.wants_certificate);
+    assert_false(meeting.client_session.wants_certificate);
     part(&meeting);
     meeting = meeting_with(&plain);
-    SSL_CTX_set_verify(meeting.server->ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
-                       NULL);
+    SSL_CTX_set_verify(meeting.server_context->ssl,
+                       SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
     meeting.policy.version_max = TLS1_2_VERSION;
     meet(&meeting);
-    assert_int_equal(meeting.fact.kind, FACT_KIND_TLS);
-    assert_int_equal(meeting.fact.tls_alert, SSL_AD_HANDSHAKE_FAILURE);
-    assert_true(meeting.fact.tls_alert_from_peer);
-    assert_true(meeting.session.wants_certificate);
+    assert_int_equal(meeting.client_fact.kind, FACT_KIND_TLS);
+    assert_int_equal(meeting.client_fact.tls_alert, SSL_AD_HANDSHAKE_FAILURE);
+    assert_true(meeting.client_fact.tls_alert_from_peer);
+    assert_true(meeting.client_session.wants_certificate);
     part(&meeting);
 }
 
