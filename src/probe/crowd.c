@@ -11,6 +11,8 @@
 struct probe_crowd {
     struct hash_table places;
     unsigned n_at_once;
+    unsigned n_looking, n_clear; // near us
+    bool has_found;
 };
 
 // An address where somebody is inside or waits.
@@ -135,6 +137,24 @@ void probe_crowd_leave(struct probe_crowd *crowd, const struct address *addresse
         wake_next(place);
         drop_if_empty(crowd, place);
     }
+}
+
+// --- One look for many ------------------------------------------------------------------------
+// Somebody near us who answers for others does so whoever is called: a few looks tell for all, and
+// where one has found something each target is looked at.
+bool probe_crowd_may_look(struct probe_crowd *crowd) {
+    enum { LOOKS_AT_ONCE_MAX = 20, CLEAR_ENOUGH = 5 };
+    bool may_look =
+        crowd->has_found || (crowd->n_looking < LOOKS_AT_ONCE_MAX && crowd->n_clear < CLEAR_ENOUGH);
+    crowd->n_looking += may_look;
+    return may_look;
+}
+
+void probe_crowd_looked(struct probe_crowd *crowd, bool is_over, bool has_found) {
+    ASSERT(crowd->n_looking > 0);
+    crowd->n_looking--;
+    crowd->n_clear += is_over && !has_found;
+    crowd->has_found = crowd->has_found || has_found;
 }
 
 // --- A run ------------------------------------------------------------------------------------

@@ -12,41 +12,25 @@ enum { NEAR_HOPS = 3 };
 
 // --- How far is the host? ---------------------------------------------------------------------
 struct beside {
-    const struct probe *probe;
     struct probe_hop_wish wish;
     struct fact fact;
 };
 
-static void call_beside(void *arg) {
-    struct beside *beside = arg;
-    beside->fact = probe_hop_call(beside->probe, &beside->wish);
-}
-
-// Calls to ports that are not for mail between servers, with the same limit: a router that ends one
-// of them stands before the host. True: `further` is that call.
+// A call to a port that is not for mail between servers, with the same limit: a router that ends it
+// stands before the host. One after the other: routers rarely care for the port. True: `further` is
+// that call.
 IO_WAITS static bool lies_further(const struct probe *probe, const struct probe_hop_wish *wish,
                                   struct beside *further) {
     static const uint16_t ports[] = {587, 443};
-    struct beside calls[ARRAY_LEN(ports)];
-    struct io_group group;
-    io_group_init(&group);
     for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
-        calls[i] = (struct beside){.probe = probe, .wish = *wish};
-        calls[i].fact = fact_make(FACT_STAGE_CONNECT, FACT_KIND_NONE);
-        calls[i].wish.to.port = ports[i];
-    }
-    // The last of them on this fiber: in a list of a thousand targets each one counts.
-    for (size_t i = 0; i + 1 < ARRAY_LEN(ports); i++)
-        if (ports[i] != wish->to.port)
-            io_group_spawn(&group, "probe-beside", call_beside, &calls[i]);
-    if (ports[ARRAY_LEN(ports) - 1] != wish->to.port)
-        call_beside(&calls[ARRAY_LEN(ports) - 1]);
-    probe_wait_all(&group);
-    for (size_t i = 0; i < ARRAY_LEN(ports); i++)
-        if (probe_hop_is_router(&calls[i].fact)) {
-            *further = calls[i];
+        if (ports[i] == wish->to.port || io_is_canceled())
+            continue;
+        *further = (struct beside){.wish = *wish};
+        further->wish.to.port = ports[i];
+        further->fact = probe_hop_call(probe, &further->wish);
+        if (probe_hop_is_router(&further->fact))
             return true;
-        }
+    }
     return false;
 }
 
@@ -89,7 +73,8 @@ IO_WAITS static void look_near(void *arg) {
 }
 
 struct probe_near *probe_near_begin(struct probe *probe, const struct probe_way *way) {
-    if (!address_is_global(&way->address))
+    struct probe_crowd *crowd = probe->options->crowd;
+    if (!address_is_global(&way->address) || (crowd && !probe_crowd_may_look(crowd)))
         return NULL;
     struct probe_near *near = mem_alloc_zero(sizeof(*near));
     near->probe = probe;
@@ -112,11 +97,13 @@ static void record_near(struct probe *probe, const struct probe_near *near) {
     step->words = probe->signs.words[SIGN_ANSWERED_NEAR];
 }
 
-// The session is over: only where somebody has answered near us is the rest waited for.
+// The session is over, and whoever answers near us is quicker than a router behind: it gets a
+// moment. Longer is waited only where somebody has answered.
 void probe_near_end(struct probe *probe, struct probe_near *near) {
-    enum { REST_MS = 2000 };
+    enum { MOMENT_MS = 100, REST_MS = 2000 };
     if (!near)
         return;
+    io_group_wait(&near->group, io_after(MOMENT_MS));
     if (near->is_answered)
         io_group_wait(&near->group, io_after(REST_MS));
     io_group_cancel(&near->group);
@@ -124,6 +111,8 @@ void probe_near_end(struct probe *probe, struct probe_near *near) {
     if (near->is_answered)
         record_near(probe, near);
     probe->knows_near = near->is_over;
+    if (probe->options->crowd)
+        probe_crowd_looked(probe->options->crowd, near->is_over, near->is_answered);
     free(near);
 }
 

@@ -78,14 +78,15 @@ def far_router(site, rule, router=2):
     _filter(site.routers[router - 1], "filter hook forward priority 0", site.fill(rule))
 
 
-def redirected(site, port=25, router=0, **arguments):
+def redirected(site, port=25, router=0, family=4, **arguments):
     """Calls to the port are answered by a server of the network in between: router 0 is the first one."""
     space = site.routers[router - 1] if router else None
     door = 21000 + site.number
-    rule = f"ip saddr {world.network(1, site.number)}.0/24 tcp dport {port} redirect to :{door}"
+    source = f"ip saddr {world.network(1, site.number)}.0/24" if family == 4 else f"ip6 saddr 2a0f:1:{site.number}::/64"
+    rule = f"{source} tcp dport {port} redirect to :{door}"
     with world.inside(space) if space else contextlib.nullcontext():
-        site.servers.append(site.keep(server.Server(["0.0.0.0"], port=door, name="proxy.provider.example",
-                                                     **arguments)))
+        site.servers.append(site.keep(server.Server(["0.0.0.0" if family == 4 else "::"], port=door,
+                                                     name="proxy.provider.example", **arguments)))
     if space:
         _filter(space, "nat hook prerouting priority -100", rule)
     else:

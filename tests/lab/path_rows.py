@@ -6,6 +6,7 @@ from scenario import Scenario as Row
 STOPS = {"probe": None}
 PROBE_STOPS = "without --mail-to the probe ends before DATA"
 PACKETS = ("--pcap", "{folder}/packets.pcap")
+V6 = ("{d}. MX 10 {mx}.", "{mx}. AAAA {a6}")
 FAR = "one attempt does not count hops"
 EICAR = "X-Test: EICAR-STANDARD-ANTIVIRUS-TEST-FILE\r\n"
 
@@ -27,6 +28,9 @@ ROWS = [
     Row("swallowed-on-the-way", "the third of four routers drops port 25", "conn-timeout", "unknown",
         [(smtp, {}), (far_router, {"rule": "tcp dport 25 drop"})], routers=3,
         instead={"probe": ("path-filtered", "path")}, because=FAR),
+    Row("swallowed-on-the-way-v6", "the third of four routers drops port 25, on IPv6", "conn-timeout", "unknown",
+        [(smtp, {}), (far_router, {"rule": "tcp dport 25 drop"})], routers=3, zone=V6,
+        instead={"probe": ("path-filtered", "path")}, because=FAR),
     Row("swallowed-at-the-end", "the last of four routers drops port 25", "conn-timeout", "unknown",
         [(smtp, {}), (far_router, {"rule": "tcp dport 25 drop", "router": 3})], routers=3),
     Row("refused-on-the-way", "the second of four routers answers for the host with a reset", "conn-refused",
@@ -43,6 +47,8 @@ ROWS = [
         "policy", [(smtp, {}), (redirected, {"script": {"connect": "554 proxy.provider.example no"}})], routers=3,
         instead={"probe": ("transparent-redirect", "local"), "explain": None},
         because="one attempt does not count hops; Postfix calls from elsewhere"),
+    Row("redirected-v6", "our provider answers calls to port 25 itself, on IPv6", "none", "nobody",
+        [(smtp, {}), (redirected, {"family": 6})], routers=3, zone=V6, warns=("transparent-redirect",)),
     Row("redirected-further-on", "the second of four routers answers calls to port 25 itself", "none", "nobody",
         [(smtp, {}), (redirected, {"router": 1})], routers=3, warns=("transparent-redirect",)),
     Row("packets-and-well", "nothing; the packets are looked at", "none", "nobody", [(smtp, {"tls": "good"})],

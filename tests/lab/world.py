@@ -85,6 +85,7 @@ class Internet:
         for key in ("ipv4/icmp_ratelimit", "ipv6/icmp/ratelimit"):  # ICMP answers are what is measured
             sysctl(key, "0")
         sysctl("ipv4/icmp_msgs_per_sec", "100000")
+        sysctl("ipv6/conf/default/accept_dad", "0")
         run("nft", "-f", "-", text="""
 table inet path {
     chain input { type filter hook input priority 0; }
@@ -123,6 +124,8 @@ link set eth0 up
             down = f"line{number}" if above is None else "line"
             with self.lock:
                 run("ip", "netns", "add", router)
+            with inside(router):
+                sysctl("ipv6/conf/default/accept_dad", "0")  # a new link may speak at once
             self._join(above, down, router, f"{line}.{4 * place - 3}", f"{line}.{4 * place - 2}", 30)
             self._join6(above, down, router, f"2a0f:3:{number}:{place}::")
             above = router
