@@ -2,7 +2,7 @@
 // Many targets at once, and often one host for hundreds of them: so many of them at a time may talk
 // with one address. A target takes all of its addresses in one step, or waits having none: then no
 // two can wait for each other.
-#include "probe/probe_internal.h"
+#include "probe/crowd_internal.h"
 
 #include "base/hash.h"
 

@@ -217,15 +217,7 @@ IO_WAITS void probe_near_end(struct probe *probe, struct probe_near *near);
 void probe_watch_packets(const struct probe *probe, const struct address *peer);
 IO_WAITS void probe_read_packets(struct probe *probe);
 
-// --- crowd.c: many targets, one address ---------------------------------------------------------
-// All of the addresses at once; false: the deadline came, or it was canceled.
-IO_WAITS bool probe_crowd_enter(struct probe_crowd *crowd, const struct address *addresses,
-                                size_t n, io_time deadline);
-void probe_crowd_leave(struct probe_crowd *crowd, const struct address *addresses, size_t n);
-// Whether a target of many is worth a look at who answers near us. Each yes has its end: `is_over`
-// where the look was not cut short.
-bool probe_crowd_may_look(struct probe_crowd *crowd);
-void probe_crowd_looked(struct probe_crowd *crowd, bool is_over, bool has_found);
+// --- crowd.c: many targets, one address (crowd_internal.h has more) ------------------------------
 // The addresses of the run's ways.
 IO_WAITS void probe_take_turn(struct probe *probe);
 void probe_end_turn(struct probe *probe);

@@ -2,7 +2,7 @@
 // Nobody answers: is it theirs or ours? Calls to hosts that are known to take mail, to other ports
 // of the same address, and from other addresses of this machine. TCP connections and no more,
 // except from another source, where the session is had as far as the first one came.
-#include "probe/probe_internal.h"
+#include "probe/crowd_internal.h"
 
 #include <ifaddrs.h>
 

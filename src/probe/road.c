@@ -2,6 +2,7 @@
 // Where the road ends, and who answers at its end. A call to another port of the same address shows
 // how far the host is; a mail port that is answered, refused or swallowed long before is not its
 // doing.
+#include "probe/crowd_internal.h"
 #include "probe/hops_internal.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Never too many at one address, nobody left behind, and no two that wait for each other.
-#include "probe/probe_internal.h"
+#include "probe/crowd_internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
