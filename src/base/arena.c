@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ARENA_BLOCK_BYTES = 4096 };
+// Many arenas hold a few names and no more.
+enum { ARENA_FIRST_BYTES = 1024, ARENA_BLOCK_BYTES = 4096 };
 
 struct arena_block {
     struct arena_block *older;
@@ -29,7 +30,8 @@ static size_t round_up(size_t size) {
 }
 
 static bool grow(struct arena *arena, size_t size) {
-    size_t bytes = size_max(size, ARENA_BLOCK_BYTES - sizeof(struct arena_block));
+    size_t usual = arena->blocks ? ARENA_BLOCK_BYTES : ARENA_FIRST_BYTES;
+    size_t bytes = size_max(size, usual - sizeof(struct arena_block));
     struct arena_block *block = mem_alloc(sizeof(*block) + bytes);
     *block = (struct arena_block){.older = arena->blocks, .size = bytes};
     arena->blocks = block;

@@ -51,11 +51,13 @@ struct dns_reply {
     bool via_cname;
     struct dns_name canonical; // the name at the end of the chain
     // Those of the type that was asked for.
-    struct dns_mx
-        mx[DNS_MX_MAX]; // by preference, then name; the least preferred of too many are gone
-    struct address addresses[DNS_ADDRESSES_MAX];
-    struct view names[DNS_TEXTS_MAX]; // of PTR records, at most DNS_NAMES_MAX; or texts
-    struct dns_tlsa tlsa[DNS_TLSA_MAX];
+    union {
+        // By preference, then name; the least preferred of too many are gone.
+        struct dns_mx mx[DNS_MX_MAX];
+        struct address addresses[DNS_ADDRESSES_MAX];
+        struct view names[DNS_TEXTS_MAX]; // of PTR records, at most DNS_NAMES_MAX; or texts
+        struct dns_tlsa tlsa[DNS_TLSA_MAX];
+    };
     size_t n_records;
 };
 

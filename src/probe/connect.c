@@ -25,6 +25,12 @@ static void add_way(struct probe *probe, const struct route_host *host,
 
 void probe_ways_init(struct probe *probe) {
     const struct route *route = probe->route;
+    size_t n = 0;
+    for (size_t i = 0; i < route->n_hosts; i++)
+        n += route->hosts[i].n_addresses;
+    n = size_min(size_max(n, 1), PROBE_WAYS_MAX);
+    probe->ways = arena_alloc(probe->arena, n * sizeof(*probe->ways));
+    ASSERT(probe->ways != NULL);
     for (size_t i = 0; i < route->n_hosts; i++)
         for (size_t k = 0; k < route->hosts[i].n_addresses; k++) {
             add_way(probe, &route->hosts[i], route_host_address(&route->hosts[i], ADDRESS_IPV6, k));

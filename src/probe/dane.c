@@ -49,20 +49,31 @@ static void look_up(void *arg) {
 
 // RFC 7672 2.2: the host's name must come from the signed DNS or from the operator, and its address
 // be signed as well.
+static bool is_signed(const struct probe *probe, const struct route_host *host) {
+    return host->is_secure && host->n_addresses > 0 &&
+           (host->is_named_by_operator || probe->route->is_secure_mx);
+}
+
+static void add_host(struct probe_dane *dane, const struct route_host *host) {
+    struct dane_host *added = &dane->hosts[dane->n_hosts++];
+    *added = (struct dane_host){.dane = dane, .host = host};
+    added->fact = fact_make(FACT_STAGE_DNS, FACT_KIND_NONE);
+    io_group_spawn(&dane->group, "probe-dane", look_up, added);
+}
+
 struct probe_dane *probe_dane_begin(struct probe *probe) {
-    struct probe_dane *dane = mem_alloc_zero(sizeof(*dane));
-    dane->probe = probe;
-    arena_init(&dane->arena, ARENA_BYTES_MAX);
-    io_group_init(&dane->group);
-    for (size_t i = 0; i < probe->route->n_hosts && dane->n_hosts < HOSTS_MAX; i++) {
+    struct probe_dane *dane = NULL;
+    for (size_t i = 0; i < probe->route->n_hosts; i++) {
         const struct route_host *host = &probe->route->hosts[i];
-        if (!host->is_secure || host->n_addresses == 0 ||
-            !(host->is_named_by_operator || probe->route->is_secure_mx))
+        if (!is_signed(probe, host) || (dane && dane->n_hosts == HOSTS_MAX))
             continue;
-        struct dane_host *added = &dane->hosts[dane->n_hosts++];
-        *added = (struct dane_host){.dane = dane, .host = host};
-        added->fact = fact_make(FACT_STAGE_DNS, FACT_KIND_NONE);
-        io_group_spawn(&dane->group, "probe-dane", look_up, added);
+        if (!dane) {
+            dane = mem_alloc_zero(sizeof(*dane));
+            dane->probe = probe;
+            arena_init(&dane->arena, ARENA_BYTES_MAX);
+            io_group_init(&dane->group);
+        }
+        add_host(dane, host);
     }
     return dane;
 }
@@ -96,6 +107,8 @@ static void tell_lookup(struct probe *probe, struct dane_host *host) {
 
 void probe_dane_end(struct probe *probe) {
     struct probe_dane *dane = probe->dane;
+    if (!dane)
+        return;
     wait_for_all(dane);
     for (size_t i = 0; i < dane->n_hosts; i++)
         if (has_failed(&dane->hosts[i]) && !dane->hosts[i].is_told)
@@ -168,8 +181,11 @@ static void tell_clear(struct probe *probe, const struct dane_host *host) {
 
 struct fact probe_check_dane(struct probe *probe, struct probe_session *session) {
     struct tls_dane check = {0};
-    if (session->variant.is_quiet || !probe->dane)
+    if (session->variant.is_quiet)
         return fact_make(FACT_STAGE_TLS, FACT_KIND_OK);
+    if (!probe->dane)
+        return talk_tls(session->talk) ? lacks_records(probe)
+                                       : fact_make(FACT_STAGE_TLS, FACT_KIND_OK);
     wait_for_all(probe->dane);
     struct dane_host *host = host_of(probe->dane, session);
     if (host && has_failed(host)) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who we are for others: what a receiver finds when it looks up the address that we call from and
-// the name that we greet with. Looked up while the session goes on, in memory of its own.
+// the name that we greet with. Looked up while the session goes on.
 #include "probe/probe_internal.h"
 
 #include <stdlib.h>
@@ -19,11 +19,11 @@ enum helo { HELO_UNKNOWN, HELO_WELL, HELO_SHORT, HELO_NOWHERE };
 struct probe_own {
     struct probe *probe;
     struct io_group group;
-    struct arena arena;
     struct view name; // of EHLO
     enum helo helo;
     struct source sources[SOURCES_MAX];
     size_t n_sources;
+    struct probe_sts_record sts;
 };
 
 static io_time deadline_of(const struct probe *probe) {
@@ -39,7 +39,7 @@ struct view probe_helo(const struct probe *probe) {
 IO_WAITS static bool leads_to(struct probe_own *own, struct view name,
                               const struct address *wanted) {
     struct dns_address_answer answer = {.family = wanted->family};
-    dns_addresses(own->probe->options->resolver, name, deadline_of(own->probe), &own->arena,
+    dns_addresses(own->probe->options->resolver, name, deadline_of(own->probe), own->probe->arena,
                   &answer);
     for (size_t i = 0; i < answer.n_addresses; i++)
         if (address_equals(&answer.addresses[i], wanted))
@@ -54,8 +54,8 @@ static bool is_denied(const struct fact *fact) {
 
 IO_WAITS static void look_up_source(struct probe_own *own, struct source *source) {
     struct dns_name_answer answer;
-    dns_names(own->probe->options->resolver, &source->address, deadline_of(own->probe), &own->arena,
-              &answer);
+    dns_names(own->probe->options->resolver, &source->address, deadline_of(own->probe),
+              own->probe->arena, &answer);
     for (size_t i = 0; i < answer.n_names && !source->is_confirmed; i++) {
         source->ptr = answer.names[i];
         source->is_helo = view_equals_nocase(source->ptr, own->name);
@@ -79,7 +79,7 @@ IO_WAITS static enum helo look_up_helo(struct probe_own *own) {
     for (enum address_family family = ADDRESS_IPV4; family <= ADDRESS_IPV6; family++) {
         struct dns_address_answer answer = {.family = family};
         dns_addresses(own->probe->options->resolver, own->name, deadline_of(own->probe),
-                      &own->arena, &answer);
+                      own->probe->arena, &answer);
         if (fact_is_ok(&answer.answer.fact))
             return HELO_WELL;
         if (!is_denied(&answer.answer.fact))
@@ -92,7 +92,10 @@ static void look_up(void *arg) {
     struct probe_own *own = arg;
     for (size_t i = 0; i < own->n_sources; i++)
         look_up_source(own, &own->sources[i]);
-    own->helo = look_up_helo(own);
+    if (own->n_sources > 0)
+        own->helo = look_up_helo(own);
+    // By the same fiber, as each costs a stack.
+    probe_sts_look_up(own->probe, own->probe->arena, &own->sts);
 }
 
 // --- Whose addresses --------------------------------------------------------------------------
@@ -126,15 +129,12 @@ static void collect_sources(struct probe_own *own) {
 }
 
 struct probe_own *probe_own_begin(struct probe *probe) {
-    enum { ARENA_BYTES_MAX = 256 << 10 };
     struct probe_own *own = mem_alloc_zero(sizeof(*own));
     own->probe = probe;
     own->name = probe_helo(probe);
-    arena_init(&own->arena, ARENA_BYTES_MAX);
     io_group_init(&own->group);
     collect_sources(own);
-    if (own->n_sources > 0)
-        io_group_spawn(&own->group, "probe-own", look_up, own);
+    io_group_spawn(&own->group, "probe-own", look_up, own);
     return own;
 }
 
@@ -194,6 +194,6 @@ void probe_own_end(struct probe *probe, struct probe_own *own) {
             tell_source(own, &own->sources[i]);
     if (own->n_sources > 0)
         tell_helo(own);
-    arena_finish(&own->arena);
+    probe_sts_tell(probe, &own->sts);
     free(own);
 }

@@ -212,7 +212,6 @@ void probe_run(const struct probe_options *options, const struct probe_target *t
         probe_ways_init(probe);
         probe_take_turn(probe);
         probe->dane = probe_dane_begin(probe);
-        struct probe_sts *sts = probe_sts_begin(probe);
         probe_call_all(probe);
         probe_look_at_routes(probe);
         struct probe_way *first = next_standing(probe);
@@ -220,7 +219,6 @@ void probe_run(const struct probe_options *options, const struct probe_target *t
         struct probe_near *near = first ? probe_near_begin(probe, first) : NULL;
         converse(probe);
         probe_dane_end(probe);
-        probe_sts_end(probe, sts);
         probe_own_end(probe, own);
         probe_near_end(probe, near);
         probe_hang_up(probe);

@@ -101,7 +101,7 @@ struct probe {
     struct config_smart_host smart_host;
     struct address sources[PROBE_SOURCES_MAX];
     struct route *route;
-    struct probe_way ways[PROBE_WAYS_MAX];
+    struct probe_way *ways; // at least one place, once the route is known
     size_t n_ways, n_left_out;
     size_t next_way;                  // to be called
     struct probe_session *session;    // the one that the verdict is about; NULL: none
@@ -187,16 +187,23 @@ void probe_read_certificate(struct probe *probe);
 IO_WAITS void probe_try_issuer(struct probe *probe);
 
 // --- dane.c -----------------------------------------------------------------------------------
-// TLSA records are looked up at the same time as hosts are called. Each begin has its end.
+// TLSA records are looked up at the same time as hosts are called. Each begin has its end; NULL:
+// nothing is signed.
 struct probe_dane *probe_dane_begin(struct probe *probe);
 IO_WAITS void probe_dane_end(struct probe *probe);
 // Once TLS stands, or is not offered. A fact that is not OK ends the session: what was demanded.
 IO_WAITS struct fact probe_check_dane(struct probe *probe, struct probe_session *session);
 
 // --- sts.c ------------------------------------------------------------------------------------
-struct probe_sts;
-struct probe_sts *probe_sts_begin(struct probe *probe);
-IO_WAITS void probe_sts_end(struct probe *probe, struct probe_sts *sts);
+// The record that announces a policy: looked up beside the session (names.c), then told.
+struct probe_sts_record {
+    struct view id;
+    size_t n;
+    bool is_broken; // one begins as a record and cannot be read
+};
+IO_WAITS void probe_sts_look_up(const struct probe *probe, struct arena *arena,
+                                struct probe_sts_record *record);
+void probe_sts_tell(struct probe *probe, const struct probe_sts_record *record);
 IO_WAITS void probe_try_sts(struct probe *probe); // fetches the policy
 
 // --- identity.c: what a receiver knows of us ----------------------------------------------------

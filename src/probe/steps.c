@@ -15,9 +15,9 @@ struct view probe_keep(struct probe *probe, struct view text) {
     return arena_copy(probe->arena, view_take(text, PROBE_TEXT_BYTES_MAX));
 }
 
-// Steps are taken in pieces of eight, so that a short run stays small.
+// Steps are taken in pieces, so that a short run stays small.
 static struct probe_step *take_step(struct probe *probe) {
-    enum { PIECE = 8 };
+    enum { PIECE = 15 };
     struct probe_result *result = probe->result;
     if (result->n_steps % PIECE == 0 && result->n_steps < PROBE_STEPS_MAX) {
         struct probe_step *more =

@@ -7,84 +7,51 @@
 
 #include <stdlib.h>
 
-enum { LOOKUP_MS = 5 * 1000, ARENA_BYTES_MAX = 128 << 10 };
-
-struct probe_sts {
-    struct probe *probe;
-    struct io_group group;
-    struct arena arena;
-    struct view id;
-    size_t n_records;
-    bool is_broken; // a record that begins as one and cannot be read
-};
+enum { LOOKUP_MS = 5 * 1000 };
 
 // --- The record -------------------------------------------------------------------------------
-static void look_up(void *arg) {
-    struct probe_sts *sts = arg;
-    struct probe *probe = sts->probe;
-    struct dns_text_answer answer;
-    struct view id;
-    struct view name = arena_printf(&sts->arena, "_mta-sts.%.*s", VIEW_ARG(probe->route->domain));
-    if (name.len == 0)
-        return;
-    dns_texts(probe->options->resolver, name, int64_min(io_after(LOOKUP_MS), probe->deadline),
-              &sts->arena, &answer);
-    // RFC 8461 3.1: other texts are passed over; more than one record is none.
-    for (size_t i = 0; i < answer.n_texts; i++) {
-        if (!view_starts_with(answer.texts[i], VIEW("v=STSv1")))
-            continue;
-        sts->n_records++;
-        if (sts_record_parse(answer.texts[i], &id))
-            sts->id = id;
-        else
-            sts->is_broken = true;
-    }
-}
-
 static bool goes_by_mx(const struct probe *probe) {
     const struct route *route = probe->route;
     return route->domain.len > 0 && route->domain.ptr[0] != '[' && probe->connector &&
            probe->connector->n_smart_hosts == 0;
 }
 
-struct probe_sts *probe_sts_begin(struct probe *probe) {
-    struct probe_sts *sts = mem_alloc_zero(sizeof(*sts));
-    sts->probe = probe;
-    arena_init(&sts->arena, ARENA_BYTES_MAX);
-    io_group_init(&sts->group);
-    if (goes_by_mx(probe))
-        io_group_spawn(&sts->group, "probe-sts", look_up, sts);
-    return sts;
+void probe_sts_look_up(const struct probe *probe, struct arena *arena,
+                       struct probe_sts_record *record) {
+    struct dns_text_answer answer;
+    struct view id, name = arena_printf(arena, "_mta-sts.%.*s", VIEW_ARG(probe->route->domain));
+    if (name.len == 0 || !goes_by_mx(probe))
+        return;
+    dns_texts(probe->options->resolver, name, int64_min(io_after(LOOKUP_MS), probe->deadline),
+              arena, &answer);
+    // RFC 8461 3.1: other texts are passed over; more than one record is none.
+    for (size_t i = 0; i < answer.n_texts; i++) {
+        if (!view_starts_with(answer.texts[i], VIEW("v=STSv1")))
+            continue;
+        record->n++;
+        if (sts_record_parse(answer.texts[i], &id))
+            record->id = id;
+        else
+            record->is_broken = true;
+    }
 }
 
-static void tell_record(struct probe *probe, const struct probe_sts *sts) {
-    bool is_well = sts->n_records == 1 && !sts->is_broken;
+void probe_sts_tell(struct probe *probe, const struct probe_sts_record *record) {
+    bool is_well = record->n == 1 && !record->is_broken;
     struct view domain = probe->route->domain;
-    if (sts->n_records == 0)
+    if (record->n == 0)
         return;
     struct probe_step *step = probe_machine_step(probe, "sts-record", is_well);
     if (is_well)
         probe_step_words(probe, step, "%.*s announces an MTA-STS policy, id %.*s", VIEW_ARG(domain),
-                         VIEW_ARG(sts->id));
+                         VIEW_ARG(record->id));
     else
         probe_step_words(probe, step, "the MTA-STS record of %.*s %s", VIEW_ARG(domain),
-                         sts->n_records > 1 ? "stands there more than once: it counts as none"
-                                            : "cannot be read: it counts as none");
+                         record->n > 1 ? "stands there more than once: it counts as none"
+                                       : "cannot be read: it counts as none");
     probe_sign_set(probe, SIGN_STS_ANNOUNCED, is_well, "%.*s", VIEW_ARG(step->words));
     if (!is_well)
         probe_sign_set(probe, SIGN_STS_INVALID, true, "%.*s", VIEW_ARG(step->words));
-}
-
-void probe_sts_end(struct probe *probe, struct probe_sts *sts) {
-    if (io_group_wait(&sts->group, IO_NEVER).status == IO_CANCELED) {
-        io_group_cancel(&sts->group);
-        io_cancel_clear();
-        io_group_wait(&sts->group, IO_NEVER);
-        io_cancel(io_fiber_current());
-    }
-    tell_record(probe, sts);
-    arena_finish(&sts->arena);
-    free(sts);
 }
 
 // --- The policy -------------------------------------------------------------------------------
