@@ -2,7 +2,7 @@
 // DANE (RFC 7672): what the signed DNS says about the certificates of the mail hosts, looked up
 // while they are called, and held against the chain that the server sends. A sender that honours
 // DANE does not deliver where it fails; whether ours does, the demand says (`--tls dane`).
-#include "probe/probe_internal.h"
+#include "probe/identity_internal.h"
 
 #include <openssl/x509_vfy.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The second tier: which experiment is worth its connections. One that can decide something about
 // the fault runs; with --deep all run that apply. One after the other, each once.
+#include "probe/identity_internal.h"
 #include "probe/probe_internal.h"
 
 struct probe_step *probe_experiment_step(struct probe *probe, const char *name,

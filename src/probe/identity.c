@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ourselves as the receiver sees us: the domain of our sender, its SPF record, and block lists.
 // What a reply says about them is repeated by nobody here: it is looked up.
-#include "probe/probe_internal.h"
+#include "probe/identity_internal.h"
 #include "spf/spf.h"
 
 #include <stdio.h>

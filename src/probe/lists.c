@@ -2,7 +2,7 @@
 // Block lists, asked for our address as a receiver does (RFC 5782). A list says that it cannot be
 // asked from here in a way that looks like a listing; and one that is gone may answer anything:
 // each answer is checked with the list's own test entries.
-#include "probe/probe_internal.h"
+#include "probe/identity_internal.h"
 
 #include <stdio.h>
 

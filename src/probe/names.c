@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who we are for others: what a receiver finds when it looks up the address that we call from and
 // the name that we greet with. Looked up while the session goes on.
-#include "probe/probe_internal.h"
+#include "probe/identity_internal.h"
 
 #include <stdlib.h>
 

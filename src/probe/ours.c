@@ -2,7 +2,7 @@
 // Ourselves, before others are blamed: the clock, the disk that mail waits on, our own certificate,
 // and whether there is a way out at all.
 #include "base/units.h"
-#include "probe/probe_internal.h"
+#include "probe/identity_internal.h"
 
 #include <sys/stat.h>
 #include <sys/statvfs.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A run, from top to bottom: the DNS, every address, one conversation; then what it means. What
 // costs more is done only where it decides something (deep.c).
+#include "probe/identity_internal.h"
 #include "probe/probe_internal.h"
 
 #include <stdio.h>

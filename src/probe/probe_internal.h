@@ -186,31 +186,6 @@ void probe_read_certificate(struct probe *probe);
 // The chain again with the issuers that it names and the server left out.
 IO_WAITS void probe_try_issuer(struct probe *probe);
 
-// --- dane.c -----------------------------------------------------------------------------------
-// TLSA records are looked up at the same time as hosts are called. Each begin has its end; NULL:
-// nothing is signed.
-struct probe_dane *probe_dane_begin(struct probe *probe);
-IO_WAITS void probe_dane_end(struct probe *probe);
-// Once TLS stands, or is not offered. A fact that is not OK ends the session: what was demanded.
-IO_WAITS struct fact probe_check_dane(struct probe *probe, struct probe_session *session);
-
-// --- sts.c ------------------------------------------------------------------------------------
-// The record that announces a policy: looked up beside the session (names.c), then told.
-struct probe_sts_record {
-    struct view id;
-    size_t n;
-    bool is_broken; // one begins as a record and cannot be read
-};
-IO_WAITS void probe_sts_look_up(const struct probe *probe, struct arena *arena,
-                                struct probe_sts_record *record);
-void probe_sts_tell(struct probe *probe, const struct probe_sts_record *record);
-IO_WAITS void probe_try_sts(struct probe *probe); // fetches the policy
-
-// --- identity.c: what a receiver knows of us ----------------------------------------------------
-IO_WAITS void probe_try_identity(struct probe *probe);
-// lists.c
-IO_WAITS void probe_try_block_lists(struct probe *probe, const struct address *source);
-
 // --- road.c: experiments about the routers on the way -------------------------------------------
 IO_WAITS void probe_try_hops(struct probe *probe);
 IO_WAITS void probe_try_near(struct probe *probe);
@@ -280,16 +255,6 @@ void probe_collect_facts(struct probe *probe);
 void probe_look_at_machine(struct probe *probe);
 void probe_look_at_routes(struct probe *probe); // once the ways are known
 struct probe_step *probe_machine_step(struct probe *probe, const char *name, bool is_well);
-
-// --- names.c ----------------------------------------------------------------------------------
-// PTR and forward name of the addresses that we call from, and our EHLO name, looked up at the same
-// time as the session. Each begin has its end.
-struct probe_own;
-struct probe_own *probe_own_begin(struct probe *probe);
-IO_WAITS void probe_own_end(struct probe *probe, struct probe_own *own);
-struct view probe_helo(const struct probe *probe);
-// Where calls to the way's address come from; false: there is no route.
-bool probe_source_of(const struct probe_way *way, struct address *source);
 
 // --- reasoning.c ------------------------------------------------------------------------------
 // What the fact alone says: the attempt, the verdict of the catalogue and the first cause.

@@ -3,6 +3,7 @@
 // greeting, EHLO, STARTTLS, EHLO, AUTH as the connector demands; MAIL and RCPT for a recipient that
 // the operator named; RSET and QUIT. Every step is recorded with what was seen.
 #include "base/units.h"
+#include "probe/identity_internal.h"
 #include "probe/probe_internal.h"
 
 #include <stdio.h>

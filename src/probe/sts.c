@@ -3,6 +3,7 @@
 // policy itself is fetched as an experiment, and held against the mail hosts and the certificate.
 // We deliver either way: what breaks the policy is told as what senders that honour it will do.
 #include "sts/sts.h"
+#include "probe/identity_internal.h"
 #include "probe/web_internal.h"
 
 #include <stdlib.h>
