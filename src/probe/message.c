@@ -17,10 +17,6 @@ static bool is_reset_or_closed(const struct fact *fact) {
     return fact->kind == FACT_KIND_CLOSED || fact->kind == FACT_KIND_ERRNO;
 }
 
-static long long sent_bytes(const struct fact *fact) {
-    return (long long)(fact->bytes_sent - fact->tcp_unacked_bytes);
-}
-
 IO_WAITS static bool send_again(struct probe *probe) {
     struct fact fact;
     bool is_well = probe_repeat(probe, "again", (struct probe_variant){.sends_mail = true}, &fact);
@@ -55,9 +51,9 @@ IO_WAITS static void send_other_words(struct probe *probe) {
     probe_sign_set(probe, SIGN_OTHER_WORDS_WELL, is_well,
                    "other words of the same %zu bytes pass: it is not the size", message.len);
     probe_sign_set(probe, SIGN_OTHER_WORDS_FAIL, !is_well,
-                   "letters by chance of the same size end in the same way, after %lld bytes "
-                   "against %lld: it is not the content",
-                   sent_bytes(&fact), sent_bytes(fault(probe)));
+                   "letters by chance of the same %zu bytes end in the same way: it is not the "
+                   "content; --limits finds the size that passes",
+                   message.len);
     buffer_finish(&message);
 }
 

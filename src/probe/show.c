@@ -100,7 +100,7 @@ void probe_write_json(const struct probe_result *result, struct json_writer *jso
 }
 
 // --- The road ---------------------------------------------------------------------------------
-enum { WORDS_COLUMNS = 74, NAME_COLUMNS = 9, LINES_MAX = 5 };
+enum { WORDS_COLUMNS = 74, NAME_COLUMNS = 10, LINES_MAX = 5 };
 
 // Controls become blanks: what a peer said must not reach a terminal as a command.
 static void put_plain(struct buffer *out, struct view text) {
