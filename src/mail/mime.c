@@ -170,6 +170,20 @@ static bool cut_body(struct view body, struct view boundary, struct view *pieces
     return *n > 0;
 }
 
+// RFC 2046 5.1.1 demands the parameter, but some systems break its line without a blank, so that it
+// is lost: then the first line that looks like a delimiter tells it.
+static struct view guess_boundary(struct view body) {
+    enum { LOOKED_AT_MAX = 4096, BOUNDARY_MAX = 70 };
+    struct view rest = view_take(body, LOOKED_AT_MAX), line;
+    while (view_split(&rest, '\n', &line)) {
+        line = view_trim(line);
+        if (view_starts_with(line, VIEW("--")) && line.len > 2 && line.len <= BOUNDARY_MAX + 2 &&
+            view_find_char(line, ' ') == line.len)
+            return view_skip(line, 2);
+    }
+    return VIEW_NONE;
+}
+
 // Depth first, with a stack of what is still to be cut instead of recursion: the order in which the
 // parts stand is the order in which they come out.
 struct pending {
@@ -204,6 +218,8 @@ void mail_parts_read(struct view message, struct arena *arena, struct mail_parts
         struct mail_part *part = add_part(&reading, next.bytes, next.depth, &division);
         if (part && division.is_multipart) {
             size_t before = n_stack;
+            if (division.boundary.len == 0)
+                division.boundary = guess_boundary(part->body);
             push_pieces(&reading, part, division.boundary, stack, &n_stack);
             if (n_stack == before) // nothing to divide: its text is read as it stands
                 part->type = VIEW("text/plain");

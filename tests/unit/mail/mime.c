@@ -50,6 +50,9 @@ static void test_parts(void **state) {
         {"Content-Type: multipart/mixed\n\nbare\n", "0 text/plain{bare} "},
         {"Content-Type: multipart/mixed; boundary=zz\n\nbare\n", "0 text/plain{bare} "},
         {"Content-Type: multipart/mixed; boundary=b\n\n--b--\n", "0 text/plain{--b--} "},
+        // a parameter that lost the blank before it
+        {"Content-Type: multipart/mixed;\nboundary=\"==b\"\n\n--==b\n\none\n--==b--\n",
+         "0 multipart/mixed{} 1 text/plain{one} "},
         // a boundary inside a line is none
         {"Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx --b y\n--b z\n--b--\n",
          "0 multipart/mixed{} 1 text/plain{x --b y\n--b z} "},
