@@ -151,6 +151,11 @@ static bool explain_bare_notice(struct explain *explain, struct view bytes) {
 
 void explain_bytes(struct explain *explain, struct view bytes) {
     struct view message;
+    if (view_trim(bytes).len == 0) {
+        explain_fail(explain, explain->show.file.len ? explain->show.file.ptr : "the text",
+                     "it is empty");
+        return;
+    }
     if (is_mailbox(bytes) || is_mail(bytes)) {
         while (reader_mailbox_take(&bytes, &message))
             (void)explain_mail(explain, message, true);

@@ -129,7 +129,9 @@ class Explain(unittest.TestCase):
         self.assertIn("there is no such file", missing.stderr)
         self.assertIn("ulf@dest.example", missing.stdout)
         self.assertEqual(explain("this is no mail error at all").returncode, 1)
-        self.assertEqual(explain("-", stdin="").returncode, 1)
+        nothing = explain("-", stdin="")
+        self.assertEqual(nothing.returncode, 1)
+        self.assertIn("it is empty", nothing.stderr)
 
 
 if __name__ == "__main__":

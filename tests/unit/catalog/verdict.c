@@ -173,10 +173,10 @@ static void test_command_lines_in_advice(void **state) {
     static const struct {
         const char *peer, *host, *domain, *call, *why;
     } rows[] = {
-        {"192.0.2.7:25", "mx.contoso.net", "contoso.net", "probe 192.0.2.7:25", "contoso.net "},
-        {"[2001:db8::7]:587", "mx.contoso.net", "", "probe [2001:db8::7]:587", "DOMAIN "},
-        {NULL, "mx.contoso.net", "contoso.net", "probe mx.contoso.net:25", "contoso.net "},
-        {NULL, "", "", "probe HOST:25", "DOMAIN "},
+        {"192.0.2.7:25", "mx.contoso.net", "contoso.net", "probe 192.0.2.7:25", "contoso.net)"},
+        {"[2001:db8::7]:587", "mx.contoso.net", "", "probe [2001:db8::7]:587", "DOMAIN)"},
+        {NULL, "mx.contoso.net", "contoso.net", "probe mx.contoso.net:25", "contoso.net)"},
+        {NULL, "", "", "probe HOST:25", "DOMAIN)"},
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         struct attempt attempt = {.host = view_of(rows[i].host), .domain = view_of(rows[i].domain)};
