@@ -21,7 +21,8 @@ ehlo-close starttls-close tls-reset auth-close mail-close mail-silent rcpt-reset
 auth-wrong auth-not-offered starttls-missing starttls-masked tls-clear-text tls-too-old tls-no-cipher cert-expired
 cert-name cert-self greylist-postgrey throttle dnsbl ptr-demanded user-unknown mailbox-full relay-denied
 listed list-refuses-us ptr-lacking spf-forbids dane-matches dane-fails dane-fails-unlooked-at
-size-announced resource-full answered-by-firewall""".split()
+size-announced resource-full answered-by-firewall mail-healthy mail-reset-words mail-reset-once
+limits-recipients wait-then-unknown wait-not-needed""".split()
 
 ROWS = (well_rows.ROWS + dns_rows.ROWS + connect_rows.ROWS + session_rows.ROWS + tls_rows.ROWS + reply_rows.ROWS
         + path_rows.ROWS + identity_rows.ROWS + policy_rows.ROWS + message_rows.ROWS)
