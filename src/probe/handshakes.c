@@ -22,7 +22,9 @@ static void apply(const struct change *change, struct tls_policy *policy) {
     policy->hello = change->hello;
 }
 
-IO_WAITS static bool shake_hands(struct probe *probe, const char *name, struct change change) {
+// Unknown: it did not come to a handshake, as with servers that count connections.
+IO_WAITS static enum answer shake_hands(struct probe *probe, const char *name,
+                                        struct change change) {
     struct talk *talk;
     struct fact fact;
     struct route_demand demand;
@@ -44,20 +46,26 @@ IO_WAITS static bool shake_hands(struct probe *probe, const char *name, struct c
                      fact_is_ok(&fact) ? (int)strlen(tls->description) : (int)clause.len,
                      fact_is_ok(&fact) ? tls->description : clause.ptr);
     probe_close_talk(talk);
-    return fact_is_ok(&fact);
+    return fact_is_ok(&fact)              ? ANSWER_YES
+           : fact.stage == FACT_STAGE_TLS ? ANSWER_NO
+                                          : ANSWER_UNKNOWN;
 }
 
 // --- Versions ---------------------------------------------------------------------------------
-IO_WAITS static bool try_version(struct probe *probe, const char *name, int version) {
+IO_WAITS static enum answer try_version(struct probe *probe, const char *name, int version) {
     return shake_hands(probe, name,
                        (struct change){.version_min = version, .version_max = version});
 }
 
 void probe_try_tls_versions(struct probe *probe) {
-    bool has_13 = try_version(probe, "tls-1.3", TLS_1_3);
-    bool has_12 = try_version(probe, "tls-1.2", TLS_1_2);
-    bool has_11 = try_version(probe, "tls-1.1", TLS_1_1);
-    bool has_10 = try_version(probe, "tls-1.0", TLS_1_0);
+    enum answer tls13 = try_version(probe, "tls-1.3", TLS_1_3);
+    enum answer tls12 = try_version(probe, "tls-1.2", TLS_1_2);
+    enum answer tls11 = try_version(probe, "tls-1.1", TLS_1_1);
+    enum answer tls10 = try_version(probe, "tls-1.0", TLS_1_0);
+    bool has_13 = tls13 == ANSWER_YES, has_12 = tls12 == ANSWER_YES;
+    bool has_11 = tls11 == ANSWER_YES, has_10 = tls10 == ANSWER_YES;
+    bool none_works =
+        tls13 == ANSWER_NO && tls12 == ANSWER_NO && tls11 == ANSWER_NO && tls10 == ANSWER_NO;
     const char *modern = has_13 && has_12 ? "TLS 1.2 and 1.3 work"
                          : has_13         ? "TLS 1.3 works"
                                           : "TLS 1.2 works";
@@ -66,12 +74,13 @@ void probe_try_tls_versions(struct probe *probe) {
         return;
     probe_sign_set(probe, SIGN_MODERN_TLS_WORKS, has_13 || has_12, "%s by themselves", modern);
     probe_sign_set(probe, SIGN_TLS12_WORKS, has_12, "a handshake with TLS 1.2 alone succeeds");
-    probe_sign_set(probe, SIGN_TLS13_FAILS, !has_13, "a handshake with TLS 1.3 alone fails");
+    probe_sign_set(probe, SIGN_TLS13_FAILS, tls13 == ANSWER_NO,
+                   "a handshake with TLS 1.3 alone fails");
     probe_sign_set(probe, SIGN_OLD_TLS_WORKS, has_11 || has_10, "%s alone succeeds", old);
     probe_sign_set(probe, SIGN_OLD_TLS_ALLOWED, has_11 || has_10,
                    "the server still takes %s, which %s retired (RFC 8996)", old,
                    has_11 && has_10 ? "are" : "is");
-    probe_sign_set(probe, SIGN_NO_TLS_WORKS, !has_13 && !has_12 && !has_11 && !has_10,
+    probe_sign_set(probe, SIGN_NO_TLS_WORKS, none_works,
                    "no handshake succeeds with any one version from TLS 1.0 to 1.3");
 }
 
@@ -88,14 +97,17 @@ static const struct {
 // TLS 1.3 has suites of its own, of which none is weak (RFC 8446 B.4): this is about those before.
 void probe_try_ciphers(struct probe *probe) {
     struct view works = VIEW_NONE, fails = VIEW_NONE;
+    bool is_whole = true;
     for (size_t i = 0; i < ARRAY_LEN(families) && !io_is_canceled(); i++) {
         const struct change change = {
             .version_min = TLS_1_0, .version_max = TLS_1_2, .ciphers = families[i].ciphers};
-        struct view *list = shake_hands(probe, families[i].step, change) ? &works : &fails;
+        enum answer answer = shake_hands(probe, families[i].step, change);
+        struct view *list = answer == ANSWER_YES ? &works : &fails;
+        is_whole = is_whole && answer != ANSWER_UNKNOWN;
         *list = arena_printf(probe->arena, "%.*s%s%s", VIEW_ARG(*list), list->len ? ", " : "",
                              families[i].words);
     }
-    if (io_is_canceled())
+    if (io_is_canceled() || !is_whole)
         return;
     probe_sign_set(
         probe, SIGN_OTHER_CIPHERS_WORK, works.len > 0,
@@ -112,8 +124,9 @@ void probe_try_hello(struct probe *probe) {
     bool is_broken = probe->result->attempt.fact.stage == FACT_STAGE_TLS || probe->failed_tls;
     const char *name = is_broken ? "hello-small" : "hello-large";
     const struct change change = {.hello = is_broken ? TLS_HELLO_SMALL : TLS_HELLO_LARGE};
-    bool is_well = shake_hands(probe, name, change);
-    if (io_is_canceled())
+    enum answer answer = shake_hands(probe, name, change);
+    bool is_well = answer == ANSWER_YES;
+    if (io_is_canceled() || answer == ANSWER_UNKNOWN)
         return;
     if (!is_broken) {
         probe_sign_set(probe, SIGN_LARGE_HELLO_FAILS, !is_well,

@@ -16,6 +16,11 @@ def greylists_once(session, _):
     return "450 4.2.0 Greylisted, please come back in 1 second"
 
 
+def counts_calls(session, _):
+    """A few calls are taken; then the caller is told to go away for a while."""
+    return "421 4.7.0 Too many connections from you" if session.server.sessions > 3 else None
+
+
 ROWS = [
     Row("healthy-plain", "nothing; no TLS", "none", "nobody", warns=(), broken=[(smtp, {})]),
     Row("healthy-tls", "nothing; a good certificate", "none", "nobody", warns=(),
@@ -26,6 +31,9 @@ ROWS = [
         broken=[(smtp, {"tls": "intermediate"})], connector='tls = "domain"', postfix_tls="secure match={mx}"),
     Row("healthy-deep", "nothing; every experiment is made", "none", "nobody", warns=(), probe_arguments=("--deep",),
         broken=[(smtp, {"tls": "good"})], connector='tls = "domain"', postfix_tls="secure match={mx}"),
+    Row("calls-counted", "the server takes three calls and no more, and every experiment is made", "none", "nobody",
+        warns=(), probe_arguments=("--deep",), broken=[(smtp, {"tls": "good", "script": {"connect": counts_calls}})],
+        instead={"relay": None, "explain": None}, because="they call once"),
     Row("healthy-postfix", "nothing; a real Postfix", "none", "nobody", warns=(),
         broken=[(real, {"which": "postfix"})]),
     Row("healthy-exim", "nothing; a real Exim", "none", "nobody", warns=(), broken=[(real, {"which": "exim"})]),
