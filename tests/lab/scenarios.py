@@ -22,7 +22,8 @@ auth-wrong auth-not-offered starttls-missing starttls-masked tls-clear-text tls-
 cert-name cert-self greylist-postgrey throttle dnsbl ptr-demanded user-unknown mailbox-full relay-denied
 listed list-refuses-us ptr-lacking spf-forbids dane-matches dane-fails dane-fails-unlooked-at
 size-announced resource-full answered-by-firewall mail-healthy mail-reset-words mail-reset-once
-limits-recipients wait-then-unknown wait-not-needed""".split()
+limits-recipients wait-then-unknown wait-not-needed
+far-and-well refused-on-the-way redirected reset-by-device""".split()
 
 ROWS = (well_rows.ROWS + dns_rows.ROWS + connect_rows.ROWS + session_rows.ROWS + tls_rows.ROWS + reply_rows.ROWS
         + path_rows.ROWS + identity_rows.ROWS + policy_rows.ROWS + message_rows.ROWS)
