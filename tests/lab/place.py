@@ -38,7 +38,8 @@ class Site:
         """Names of this place in a text of the row."""
         return text.format(d=self.domain, mx=self.mx, a=self.address, b=self.addresses[1], c=self.addresses[2],
                            a6=self.address6, b6=self.addresses6[1], us=self.our_address, us6=self.our_address6,
-                           n=self.number, net=self.network, tlsa=Tlsa(self), folder=self.folder, ca=self.lab.pki.path)
+                           su=".".join(reversed(self.our_address.split("."))), n=self.number, net=self.network,
+                           tlsa=Tlsa(self), folder=self.folder, ca=self.lab.pki.path)
 
     def add_names(self, names):
         parent = "secure." if self.row.secure else "example."
