@@ -98,7 +98,7 @@ ROWS = [
     Row("greeting-connections", "421, too many connections", "too-many-connections", "sender",
         [(smtp, {"script": {"connect": "421 4.7.0 {mx} Too many connections from your IP"}})]),
     Row("greeting-554", "554 and no reason", "greeting-5xx", "policy",
-        [(smtp, {"script": {"connect": "554 {mx} go away"}})]),
+        [(smtp, {"script": {"connect": "554 {mx} no"}})]),
     Row("greeting-no-service", "554, this host is no mail server", "not-accepting", "destination",
         [(smtp, {"script": {"connect": "554 {mx} No SMTP service here"}})]),
     Row("greeting-reputation", "554 for our reputation", "reputation-554", "sender",
