@@ -184,3 +184,48 @@ void probe_try_verbs(struct probe *probe) {
     else
         probe_close_talk(talk);
 }
+
+// One that reads packets in place of lines does not know a verb that comes in pieces.
+void probe_try_split_verb(struct probe *probe) {
+    char line[300];
+    struct talk *talk;
+    struct fact fact;
+    snprintf(line, sizeof(line), "EHLO %.*s", VIEW_ARG(probe->session->attempt.helo));
+    if (probe_open_greeted(probe, &talk, &fact)) {
+        fact = talk_command_split(talk, FACT_STAGE_EHLO, view_of(line),
+                                  probe_limit_ms(probe, ANSWER_MS));
+        struct probe_step *step = probe_experiment_step(probe, "bytewise", &fact);
+        struct view clause = fact_describe(&step->fact, probe->arena);
+        bool is_known = fact_is_ok(&fact);
+        probe_step_words(probe, step, "EHLO byte by byte: %.*s",
+                         VIEW_ARG(is_known ? VIEW("understood") : clause));
+        probe_sign_set(probe, SIGN_SPLIT_VERB_FAILS, !is_known,
+                       "EHLO in one piece is understood, byte by byte it is not: %.*s",
+                       VIEW_ARG(clause));
+    }
+    probe_close_talk(talk);
+}
+
+// A server that makes its callers wait on purpose looks for those who do not (as RFC 5321 3.1 wants
+// it, a client waits for the greeting).
+void probe_try_early_talk(struct probe *probe) {
+    char line[300];
+    struct probe_variant variant = {.limit_ms = probe_limit_ms(probe, ANSWER_MS)};
+    struct talk *talk = probe_talk_create(probe, probe->session->way, &variant);
+    struct fact fact = talk_connect(talk, &probe->session->way->address);
+    snprintf(line, sizeof(line), "EHLO %.*s", VIEW_ARG(probe->session->attempt.helo));
+    if (fact_is_ok(&fact)) {
+        fact = talk_command(talk, FACT_STAGE_GREETING, view_of(line), variant.limit_ms);
+        bool is_refused = fact.kind == FACT_KIND_CLOSED ||
+                          (fact.kind == FACT_KIND_REPLY && fact.reply_code >= 400);
+        struct probe_step *step = probe_experiment_step(probe, "early", &fact);
+        struct view clause = fact_describe(&step->fact, probe->arena);
+        probe_step_words(probe, step, "EHLO before the greeting: %.*s", VIEW_ARG(clause));
+        probe_sign_set(probe, SIGN_EARLY_TALK_REFUSED, is_refused,
+                       "who waits is not greeted in %lld s, who speaks first is answered after "
+                       "%lld ms: %.*s",
+                       (long long)(probe->result->attempt.fact.elapsed_ms / 1000),
+                       (long long)fact.elapsed_ms, VIEW_ARG(clause));
+    }
+    probe_close_talk(talk);
+}

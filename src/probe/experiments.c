@@ -131,6 +131,20 @@ static bool identity_decides(const struct probe *probe) {
     return probe->session && (is_refused || probe->options->is_deep);
 }
 
+// A greeting that comes late: is it kept back, or is nobody there to say it?
+static bool greeting_decides(const struct probe *probe) {
+    enum { LATE_MS = 3000 };
+    if (!probe->session)
+        return false;
+    for (size_t i = 0; i < probe->result->n_steps; i++) {
+        const struct probe_step *step = &probe->result->steps[i];
+        if (step->fact.stage == FACT_STAGE_GREETING && step->fact.elapsed_ms >= LATE_MS)
+            return true;
+    }
+    return probe->first_cause == CAUSE_GREETING_TIMEOUT ||
+           probe->first_cause == CAUSE_GREETING_UNFINISHED;
+}
+
 static bool road_decides(const struct probe *probe) {
     return nobody_answers(probe) || probe->options->is_deep;
 }
@@ -161,7 +175,9 @@ void probe_experiment(struct probe *probe) {
         {near_decides, probe_try_near},
         {has_other_source, probe_try_sources},
         {may_pass_again, probe_try_again},
+        {greeting_decides, probe_try_early_talk},
         {verbs_decide, probe_try_verbs},
+        {verbs_decide, probe_try_split_verb},
         {size_decides, probe_try_small_segments},
         {versions_decide, probe_try_tls_versions},
         {pipelining_decides, probe_try_lock_step},

@@ -170,6 +170,8 @@ IO_WAITS void probe_try_verbs(struct probe *probe);
 IO_WAITS void probe_try_small_segments(struct probe *probe);
 IO_WAITS void probe_try_lock_step(struct probe *probe);
 IO_WAITS void probe_try_helo(struct probe *probe);
+IO_WAITS void probe_try_split_verb(struct probe *probe);
+IO_WAITS void probe_try_early_talk(struct probe *probe);
 // A connection of its own that was greeted; false: it ended, as `fact` says. `*talk` is closed by
 // probe_close_talk either way.
 IO_WAITS bool probe_open_greeted(struct probe *probe, struct talk **talk, struct fact *fact);

@@ -277,6 +277,21 @@ struct fact talk_command(struct talk *talk, enum fact_stage stage, struct view l
     return talk_await(talk, stage, TALK_WANT_2XX_OR_3XX, limit_ms);
 }
 
+struct fact talk_command_split(struct talk *talk, enum fact_stage stage, struct view line,
+                               int64_t limit_ms) {
+    enum { SPLIT_BYTES = 6, PAUSE_MS = 5 };
+    size_t n = 0;
+    ASSERT(is_plain(line) && line.len > SPLIT_BYTES);
+    for (; n < SPLIT_BYTES; n++) {
+        talk_queue_text(talk, "%c", line.ptr[n]);
+        struct fact fact = talk_flush(talk, stage);
+        if (!fact_is_ok(&fact))
+            return fact;
+        io_sleep(io_after(PAUSE_MS));
+    }
+    return talk_command(talk, stage, view_skip(line, n), limit_ms);
+}
+
 // RFC 5321 4.1.1.10: the reply is waited for, but not for long: nothing hangs on it.
 struct fact talk_quit(struct talk *talk) {
     struct fact fact = fact_make(FACT_STAGE_QUIT, FACT_KIND_OK);

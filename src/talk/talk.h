@@ -56,7 +56,11 @@ IO_WAITS struct fact talk_implicit_tls(struct talk *talk, struct tls_context *co
 IO_WAITS struct fact talk_auth(struct talk *talk, struct view username, struct view password);
 IO_WAITS struct fact talk_command(struct talk *talk, enum fact_stage stage, struct view line,
                                   int64_t limit_ms); // RSET, NOOP, and what a probe sends
-IO_WAITS struct fact talk_quit(struct talk *talk);   // sends, waits shortly, closes
+// The same with the beginning of the line in segments of one byte each (RFC 793 2.8: a stream has
+// no borders).
+IO_WAITS struct fact talk_command_split(struct talk *talk, enum fact_stage stage, struct view line,
+                                        int64_t limit_ms);
+IO_WAITS struct fact talk_quit(struct talk *talk); // sends, waits shortly, closes
 
 // A transaction. Parameters go out where the peer offers their extension. Addresses hold no control
 // characters: the caller has made sure (asserted).

@@ -12,6 +12,7 @@ line      resets a message in whose header a line is longer than `limit`
 header    resets a message whose header is longer than `limit`
 rcpts     resets at the recipient after the first `limit`
 data      resets a message that is sent by DATA
+packets   takes each packet for a command, and knows no RCPT
 pix       loses a final dot that shares its packet with something else
 """
 import contextlib
@@ -64,7 +65,7 @@ class Passage:
             self.server = socket.create_connection(self.box.inside, 5)
             self.server.settimeout(None)
             threading.Thread(target=self._back, daemon=True).start()
-            (self._forth_by_packets if self.box.kind == "pix" else self._forth)()
+            {"pix": self._forth_by_packets, "packets": self._commands_by_packets}.get(self.box.kind, self._forth)()
         self.client.close()
 
     def _reset(self):
@@ -115,6 +116,16 @@ class Passage:
             if packet.endswith(b"\r\n.\r\n"):
                 packet = packet[:-3]
             self.server.sendall(packet)
+
+    def _commands_by_packets(self):
+        while packet := self.client.recv(65536):
+            if b"RCPT" in packet.upper():
+                return self._reset()
+            if not packet.endswith(b"\r\n"):
+                self.client.sendall(b"500 5.5.1 Command unrecognized\r\n")
+            else:
+                self.server.sendall(packet)
+        return self.server.shutdown(socket.SHUT_WR)
 
     def _command(self, line):
         verb = line.split()[0].upper() if line.split() else b""

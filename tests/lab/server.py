@@ -91,6 +91,9 @@ class Session:
                     self.leave_gently()
             self.reader.close()
             self.connection.close()
+        if what == "!watch":  # keeps its greeting back, and turns away who does not wait for it
+            self.connection.recv(1)
+            self.connection.sendall(b"554 5.5.1 You talk too soon\r\n")
         if what == "!drip":
             for _ in range(FOREVER):
                 self.connection.sendall(b"2")
