@@ -216,8 +216,8 @@ void probe_try_early_talk(struct probe *probe) {
     snprintf(line, sizeof(line), "EHLO %.*s", VIEW_ARG(probe->session->attempt.helo));
     if (fact_is_ok(&fact)) {
         fact = talk_command(talk, FACT_STAGE_GREETING, view_of(line), variant.limit_ms);
-        bool is_refused = fact.kind == FACT_KIND_CLOSED ||
-                          (fact.kind == FACT_KIND_REPLY && fact.reply_code >= 400);
+        // An end without words may be a server that waits for another protocol.
+        bool is_refused = fact.kind == FACT_KIND_REPLY && fact.reply_code >= 400;
         struct probe_step *step = probe_experiment_step(probe, "early", &fact);
         struct view clause = fact_describe(&step->fact, probe->arena);
         probe_step_words(probe, step, "EHLO before the greeting: %.*s", VIEW_ARG(clause));
