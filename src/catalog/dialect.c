@@ -96,22 +96,24 @@ static bool is_line_code(struct view token, bool starts_line) {
     return starts_line && (is_enhanced_code(token) || (is_reply_code(token) && token.len <= 4));
 }
 
-// Names of people are theirs to choose and say nothing about the cause.
-static struct view without_name(struct view token) {
-    return view_find_char(token, '@') < token.len ? VIEW("@") : token;
-}
-
-// "(user@example.org:blocked)": what is said of somebody without a blank between.
-static struct view behind_name(struct view token) {
-    struct view host = view_skip(token, view_find_char(token, '@'));
-    return view_skip(host, view_find_char(host, ':') + 1);
-}
-
 static void put_token(struct plain_text *plain, struct view token) {
     if (token.len && plain->len && plain->len < sizeof(plain->bytes))
         plain->bytes[plain->len++] = ' ';
     for (size_t i = 0; i < token.len && plain->len < sizeof(plain->bytes); i++)
         plain->bytes[plain->len++] = ascii_lower(token.ptr[i]);
+}
+
+// Names of people are theirs to choose and say nothing about the cause; what is said of somebody
+// without a blank between, as in "(user@example.org:blocked)", does.
+static void put_word(struct plain_text *plain, struct view token) {
+    size_t at = view_find_char(token, '@');
+    if (at == token.len) {
+        put_token(plain, token);
+        return;
+    }
+    struct view host = view_skip(token, at);
+    put_token(plain, VIEW("@"));
+    put_token(plain, view_skip(host, view_find_char(host, ':') + 1));
 }
 
 void plain_text_from(struct view text, struct plain_text *plain) {
@@ -122,8 +124,7 @@ void plain_text_from(struct view text, struct plain_text *plain) {
         struct view token = take_token(&rest, &starts_line);
         if (token.len == 0 || is_line_code(token, starts_line))
             continue; // what follows a code at the start may be the other code
-        put_token(plain, without_name(token));
-        put_token(plain, behind_name(token));
+        put_word(plain, token);
         starts_line = false;
     }
 }
@@ -136,15 +137,14 @@ bool enhanced_matches(struct view pattern, const struct enhanced *enhanced) {
     uint64_t subject_number = 0, from = 0, to = 0;
     if (pattern.len == 0)
         return true;
-    if (enhanced->class == 0)
+    if (enhanced->class == 0 || (pattern.ptr[0] != '*' && pattern.ptr[0] - '0' != enhanced->class))
         return false;
     bool well = view_split(&rest, '.', &class) && view_split(&rest, '.', &subject) &&
                 view_split(&rest, '-', &lowest) && view_to_u64(subject, &subject_number) &&
                 view_to_u64(lowest, &from) && view_to_u64(rest.ptr ? rest : lowest, &to);
     ASSERT(well);
-    bool class_fits = class.ptr[0] == '*' || class.ptr[0] - '0' == enhanced->class;
-    return class_fits && (int)subject_number == enhanced->subject &&
-           enhanced->detail >= (int)from && enhanced->detail <= (int)to;
+    return (int)subject_number == enhanced->subject && enhanced->detail >= (int)from &&
+           enhanced->detail <= (int)to;
 }
 
 // What was told without its code is judged by words, and by the class of the enhanced code.
