@@ -104,6 +104,10 @@ struct view mail_address_find(struct view value) {
         size_t from = local_part_begin(value, at), end = domain_end(value, at + 1);
         // "a@b"@example.org: this one is quoted, and part of the local part.
         bool is_quoted = end + 1 < value.len && value.ptr[end] == '"' && value.ptr[end + 1] == '@';
+        // 'user@example.org' in a sentence; elsewhere the sign belongs to a name,
+        // o'neil@example.org.
+        bool is_framed = end < value.len && value.ptr[end] == '\'' && value.ptr[from] == '\'';
+        from += is_framed && from + 1 < at;
         if (from < at && end > at + 1 && !is_quoted)
             return view_take(view_skip(value, from), end - from);
         at += 1 + view_find_char(view_skip(value, at + 1), '@');

@@ -42,11 +42,13 @@ static bool has_subject(struct view subject) {
     return false;
 }
 
-bool reader_is_auto_reply(const struct reader_report *report) {
+bool reader_is_auto_reply(const struct reader_report *report, bool is_notice) {
     const struct reader_head *head = &report->head;
     // RFC 3834 5: "auto-replied"; "auto-generated" is for notices of all kinds.
     bool is_replied = view_starts_with_nocase(head->auto_submitted, VIEW("auto-replied")) ||
                       view_starts_with_nocase(head->auto_submitted, VIEW("auto-notified"));
     bool is_precedence = view_starts_with_nocase(head->precedence, VIEW("auto_reply"));
-    return is_replied || is_precedence || head->suppresses_replies || has_subject(head->subject);
+    // That nobody shall answer is said by notices too.
+    bool is_silent = head->suppresses_replies && !is_notice;
+    return is_replied || is_precedence || is_silent || has_subject(head->subject);
 }

@@ -163,6 +163,8 @@ static bool has_bounce_subject(struct view subject) {
                                         {"delayed", 7},
                                         {"mail system error", 17},
                                         {"email delivery", 14},
+                                        {"failed mail to", 14},
+                                        {"user unknown", 12},
                                         {"message you sent blocked", 24}};
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (view_find_nocase(subject, words[i]) < subject.len)
@@ -177,21 +179,25 @@ static bool has_null_path(const struct reader_head *head) {
 }
 
 static bool speaks_as_notice(const struct reader_report *report) {
-    static const struct view words[] = {{"error message below:", 20},
-                                        {"could not be delivered", 22},
-                                        {"wasn't able to deliver", 22},
-                                        {"unable to deliver", 17},
-                                        {"undeliverable", 13}};
+    static const struct view words[] = {
+        {"error message below:", 20},   {"could not be delivered", 22},
+        {"wasn't able to deliver", 22}, {"unable to deliver", 17},
+        {"undeliverable", 13},          {"did not receive a copy", 22},
+        {"no such user here", 17}};
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (view_find_nocase(report->text, words[i]) < report->text.len)
             return true;
     return false;
 }
 
+static bool tells_of_failure(const struct reader_report *report) {
+    return has_bounce_subject(report->head.subject) || speaks_as_notice(report);
+}
+
 static bool is_notice(const struct reader_report *report) {
     const struct reader_head *head = &report->head;
     return is_from_daemon(head) || has_null_path(head) || head->failed.len ||
-           has_bounce_subject(head->subject) || speaks_as_notice(report);
+           tells_of_failure(report);
 }
 
 static bool is_complaint(const struct reader_report *report) {
@@ -325,7 +331,8 @@ static void read_report(struct reader_report *report) {
     if (reader_notification_read(report, report->text))
         return;
     bool is_daemon = is_from_daemon(&report->head) || report->head.failed.len;
-    if (report->delivery_status.len == 0 && !is_daemon && reader_is_auto_reply(report)) {
+    if (report->delivery_status.len == 0 && !is_daemon &&
+        reader_is_auto_reply(report, tells_of_failure(report))) {
         read_auto_reply(report);
         return;
     }
@@ -342,6 +349,12 @@ static void skip_mailbox_line(struct view *message) {
 static bool is_systems_own(const struct reader_report *report) {
     return is_from_daemon(&report->head) || has_null_path(&report->head) ||
            report->head.failed.len || report->delivery_status.len || report->feedback.len;
+}
+
+// A gateway puts a report unchanged into a mail that has its header and says nothing.
+static bool is_envelope(const struct reader_report *report) {
+    return report->head.failed.len == 0 && report->delivery_status.len == 0 &&
+           report->feedback.len == 0 && view_trim(report->text).len == 0;
 }
 
 static bool is_answer(const struct reader_reading *reading) {
@@ -369,7 +382,8 @@ void reader_mail_read(struct view message, struct arena *arena, struct reader_re
     message = with_line_ends(message, arena);
     while (n < ARRAY_LEN(reports) && (reports[n] = open_report(message, arena, reading)) != NULL) {
         message = reports[n++]->original;
-        if (is_systems_own(reports[n - 1]) || message.len == 0)
+        bool is_last = is_systems_own(reports[n - 1]) && !is_envelope(reports[n - 1]);
+        if (is_last || message.len == 0)
             break;
     }
     // What somebody forwarded counts before what he wrote about it.

@@ -94,7 +94,9 @@ static void choose(struct notice *notice) {
         keep_known(notice);
         return;
     }
-    bool with_sender = best_shape(notice, false) == MENTION_NONE;
+    // Who writes to himself is listed; a sentence alone does not make him a recipient.
+    bool with_sender =
+        best_shape(notice, false) == MENTION_NONE && best_shape(notice, true) > MENTION_SENTENCE;
     enum mention_shape best = best_shape(notice, with_sender);
     // A command in a quoted session counts beside a list of addresses, not against it.
     keep_mentions(notice, best > MENTION_SENTENCE ? MENTION_LINE : best, with_sender);
@@ -376,11 +378,19 @@ static void judge_status(struct reader_recipient *recipient) {
 
 static void complete(struct notice *notice, struct reader_recipient *recipient,
                      const struct reader_words *common) {
-    struct reader_words found;
-    if (read_exchange(exchange_for(notice, recipient), &found))
+    struct reader_words found, session;
+    bool has_session = read_exchange(exchange_for(notice, recipient), &session);
+    if (has_session)
+        merge(recipient, &session);
+    if (read_mentions(notice, recipient, &found)) {
+        // The session ends its reply where it ended; a paragraph goes on behind it.
+        if (has_session && same_code(&session, &found)) {
+            session.host = session.host.len ? session.host : found.host;
+            session.peer = found.peer;
+            found = session;
+        }
         merge(recipient, &found);
-    if (read_mentions(notice, recipient, &found))
-        merge(recipient, &found);
+    }
     if (read_exchange(common_exchange(notice), &found))
         merge(recipient, &found);
     bool is_alone = notice->report->reading->n_recipients == 1;

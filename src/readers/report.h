@@ -46,7 +46,8 @@ bool reader_notification_read(struct reader_report *report, struct view text);
 // A Message-ID without its brackets.
 struct view reader_id_clean(struct view id);
 void reader_original_read(struct reader_report *report);
-bool reader_is_auto_reply(const struct reader_report *report);
+// `is_notice`: its subject or text tells of a failed delivery.
+bool reader_is_auto_reply(const struct reader_report *report, bool is_notice);
 void reader_feedback_read(struct reader_report *report);
 struct view reader_html_text(struct view html, struct arena *arena);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sessions that a notice quotes: ">>> RCPT TO:<a@b>" with "<<< 550 ..." below it (Sendmail,
-// Courier), "In:" and "Out:" (Postfix), "Sent <<<" and "Received >>>" (InterScan). A refusal
-// belongs to the command before it.
+// Courier), "In:" and "Out:" (Postfix), "Sent <<<" and "Received >>>" (InterScan), or bare between
+// "Session Transcript" and "End Transcript" (MDaemon). A refusal belongs to the command before it.
 #include "readers/notice.h"
 
 enum line_kind { LINE_NEITHER, LINE_COMMAND, LINE_REPLY };
@@ -46,6 +46,7 @@ struct transcript {
     struct exchange open; // the command that was read last
     struct view host;     // with whom
     struct buffer reply;  // the lines of its answer
+    bool is_bare;         // commands and replies stand without marks
 };
 
 static bool is_refusal(struct view reply) {
@@ -97,24 +98,54 @@ static void take_host(struct transcript *transcript, struct view line) {
         transcript->host = name;
 }
 
+// The lines between two titles hold the session as it was.
+static enum line_kind kind_of_bare_line(struct transcript *transcript, struct view line) {
+    static const struct view title = {"Session Transcript", 18}, end = {"End Transcript", 14};
+    if (view_find(line, title) < line.len || view_find(line, end) < line.len) {
+        transcript->is_bare = view_find(line, title) < line.len;
+        return LINE_NEITHER;
+    }
+    if (!transcript->is_bare)
+        return LINE_NEITHER;
+    if (stage_of_command(line) != FACT_STAGE_UNKNOWN)
+        return LINE_COMMAND;
+    bool is_reply = line.len >= 3 && ascii_is_digit(line.ptr[0]) && ascii_is_digit(line.ptr[1]) &&
+                    ascii_is_digit(line.ptr[2]);
+    return is_reply ? LINE_REPLY : LINE_NEITHER;
+}
+
+static bool may_hold_session(struct view text) {
+    static const struct view marks[] = {
+        {"<<< ", 4}, {"Out: ", 5}, {">>> ", 4}, {"Session Transcript", 18}};
+    for (size_t i = 0; i < ARRAY_LEN(marks); i++)
+        if (view_find(text, marks[i]) < text.len)
+            return true;
+    return false;
+}
+
+static void take_line(struct transcript *transcript, struct view line) {
+    struct view words = view_trim(line);
+    enum line_kind kind = kind_of_line(line, &words);
+    if (kind == LINE_NEITHER)
+        kind = kind_of_bare_line(transcript, words);
+    if (kind == LINE_COMMAND) {
+        begin_exchange(transcript, words);
+    } else if (kind == LINE_REPLY) {
+        add_reply(transcript, words);
+    } else {
+        end_exchange(transcript);
+        take_host(transcript, line);
+    }
+}
+
 size_t reader_exchanges_find(struct view text, struct arena *arena, struct exchange *exchanges) {
     struct transcript transcript = {.arena = arena, .exchanges = exchanges};
-    struct view rest = text, line = VIEW_NONE, words = VIEW_NONE;
-    // Both kinds of marks hold one of these.
-    if (view_find(text, VIEW("<<< ")) == text.len && view_find(text, VIEW("Out: ")) == text.len &&
-        view_find(text, VIEW(">>> ")) == text.len)
+    struct view rest = text, line = VIEW_NONE;
+    if (!may_hold_session(text))
         return 0;
     buffer_init(&transcript.reply, 4 * FACT_TEXT_BYTES_MAX);
-    while (view_split(&rest, '\n', &line)) {
-        switch (kind_of_line(line, &words)) {
-        case LINE_COMMAND: begin_exchange(&transcript, words); break;
-        case LINE_REPLY: add_reply(&transcript, words); break;
-        case LINE_NEITHER:
-            end_exchange(&transcript);
-            take_host(&transcript, line);
-            break;
-        }
-    }
+    while (view_split(&rest, '\n', &line))
+        take_line(&transcript, line);
     end_exchange(&transcript);
     buffer_finish(&transcript.reply);
     return transcript.n;

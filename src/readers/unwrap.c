@@ -143,9 +143,15 @@ static struct view host_at(struct view text) {
 
 // Words that a name or an address follows without brackets.
 static bool find_named(struct view text, struct reader_words *words) {
-    static const struct view marks[] = {
-        {"while talking to ", 17}, {"host: ", 6},         {"RCPT host ", 10}, {"Connected to ", 13},
-        {"SMTP Server <", 13},     {"Giving up on ", 13}, {"H=", 2},          {"RCPT: <", 0}};
+    static const struct view marks[] = {{"while talking to ", 17},
+                                        {"host: ", 6},
+                                        {"RCPT host ", 10},
+                                        {"Connected to ", 13},
+                                        {"SMTP Server <", 13},
+                                        {"Giving up on ", 13},
+                                        {"H=", 2},
+                                        {"RCPT: <", 0},
+                                        {"Mailer ", 7}};
     for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
         size_t at = marks[i].len ? view_find(text, marks[i]) : text.len;
         struct view name = host_at(view_skip(text, at + marks[i].len));

@@ -59,6 +59,8 @@ static void test_addresses(void **state) {
                 {"anna+tag=x/y@a.example, bert@b.example", "anna+tag=x/y@a.example"},
                 {"anna@[192.0.2.1]", "anna@[192.0.2.1]"},
                 {"j\xc3\xbcrg@m\xc3\xbc.example", "j\xc3\xbcrg@m\xc3\xbc.example"},
+                {"for 'anna.o'neil@a.example',", "anna.o'neil@a.example"},
+                {"'t-shop@a.example", "'t-shop@a.example"},
                 {"no address at all", ""},
                 {"@", ""},
                 {"a@", ""},
