@@ -136,6 +136,14 @@ static struct view take_paragraph(struct view *rest) {
     return paragraph;
 }
 
+// "*** Message from InterScan VirusWall ***": the name of a product is no reason.
+static bool is_title(struct view paragraph) {
+    return view_starts_with(paragraph, VIEW("**")) &&
+           view_ends_with_nocase(paragraph, VIEW("**")) &&
+           view_find_nocase(paragraph, VIEW(" message from ")) < paragraph.len &&
+           view_find_char(paragraph, '\n') == paragraph.len;
+}
+
 static bool read_paragraph(struct notice *notice, struct view paragraph,
                            struct reader_words *words) {
     for (size_t i = 0; i < size_min(notice->n_read, MEMORY_MAX); i++) {
@@ -159,7 +167,7 @@ static bool read_region(struct notice *notice, struct view region, struct reader
     for (int i = 0; i < 64 && rest.len; i++) {
         struct reader_words here;
         struct view paragraph = take_paragraph(&rest);
-        if (paragraph.len == 0 || !read_paragraph(notice, paragraph, &here))
+        if (paragraph.len == 0 || is_title(paragraph) || !read_paragraph(notice, paragraph, &here))
             continue;
         if (!found || (words->code.len == 0 && here.code.len > 0))
             *words = here;
@@ -266,7 +274,7 @@ static bool read_common(struct notice *notice, struct reader_words *words) {
     for (int i = 0; i < 64 && rest.len; i++) {
         struct reader_words here;
         struct view paragraph = take_paragraph(&rest);
-        if (paragraph.len == 0 || !read_paragraph(notice, paragraph, &here))
+        if (paragraph.len == 0 || is_title(paragraph) || !read_paragraph(notice, paragraph, &here))
             continue;
         if (!found || here.code.len || words->code.len == 0)
             *words = here;
