@@ -298,14 +298,29 @@ static bool read_config(struct probe_run *run) {
     return run->call.options.config != NULL;
 }
 
-static bool read_list(struct probe_run *run) {
+static bool has_recipient(const struct probe_run *run) {
+    if (run->call.rcpt.len || run->arguments->file)
+        return true;
+    for (size_t i = 0; i < run->list.n; i++) {
+        struct view target = view_of(run->list.texts[i]);
+        if (view_find_char(target, '@') < target.len)
+            return true;
+    }
+    return false;
+}
+
+// What is said behind EHLO: to whom, and what.
+static bool read_mail(struct probe_run *run) {
     const struct probe_arguments *arguments = run->arguments;
-    uint64_t concurrency = PROBE_CONCURRENCY;
-    run->call.is_json = arguments->is_json;
     if (arguments->rcpt && arguments->mail_to)
         return error_set(&run->error, "--rcpt and --mail-to exclude each other");
     run->call.rcpt = view_of(arguments->mail_to ? arguments->mail_to : arguments->rcpt);
     run->call.options.sends_mail = arguments->mail_to;
+    if (arguments->mail_to && run->list.n == 0 && !arguments->file)
+        probe_list_add(&run->list, arguments->mail_to);
+    if (arguments->wait && !has_recipient(run))
+        return error_set(&run->error, "--wait takes a recipient who may be deferred: a mail "
+                                      "address as target, --rcpt or --mail-to");
     if (arguments->message && !arguments->mail_to)
         return error_set(&run->error, "--message goes with --mail-to, which says to whom");
     if (arguments->message && !probe_message_read(arguments->message, &run->message, &run->error))
@@ -314,8 +329,13 @@ static bool read_list(struct probe_run *run) {
     run->call.options.finds_limits = arguments->finds_limits;
     if (arguments->finds_limits && (!arguments->mail_to || run->list.n != 1 || arguments->file))
         return error_set(&run->error, "--limits takes one target, and --mail-to with it");
-    if (arguments->mail_to && run->list.n == 0 && !arguments->file)
-        probe_list_add(&run->list, arguments->mail_to);
+    return true;
+}
+
+static bool read_list(struct probe_run *run) {
+    const struct probe_arguments *arguments = run->arguments;
+    uint64_t concurrency = PROBE_CONCURRENCY;
+    run->call.is_json = arguments->is_json;
     if (arguments->concurrency && (!view_to_u64(view_of(arguments->concurrency), &concurrency) ||
                                    concurrency == 0 || concurrency > PROBE_CONCURRENCY_MAX))
         return error_set(&run->error, "--concurrency is 1 to %d, not \"%s\"", PROBE_CONCURRENCY_MAX,
@@ -331,5 +351,5 @@ static bool read_list(struct probe_run *run) {
 bool probe_arguments_use(struct probe_run *run) {
     return read_sources(run) && read_demand(run) && read_numbers(run) && read_wait(run) &&
            read_words(run) && read_controls(run) && read_rdap(run) && read_block_lists(run) &&
-           read_config(run) && read_list(run);
+           read_config(run) && read_mail(run) && read_list(run);
 }

@@ -245,7 +245,7 @@ class Mail(unittest.TestCase):
             self.assertEqual((status, answer["messages"], answer["message_id"]), (0, 1, None))
             self.assertEqual(sink.messages[0][2], b"Subject: mine\r\n\r\n.dotted\r\nno end\r\n")
         for arguments in (("--message", "/dev/null"), ("--mail-to", "box@example.net", "--message", "/dev/null"),
-                          ("--mail-to", "box@example.net", "--message", "/nowhere"), ("--limits",),
+                          ("--mail-to", "box@example.net", "--message", "/nowhere"), ("--limits",), ("--wait", "5s"),
                           ("--wait", "soon")):
             done = subprocess.run([PROGRAM, "probe", "127.0.0.1:9", *arguments], capture_output=True, text=True,
                                   timeout=30, check=False)
