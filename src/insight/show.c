@@ -159,8 +159,11 @@ static void put_wait(const struct text *text, const struct insight_incident *inc
     put_time(text, incident->oldest_ms);
     if (incident->oldest_ms < incident->onset_ms - MINUTE_MS)
         buffer_append_view(out, VIEW(", before this began"));
-    buffer_append_view(out, VIEW("; the longest wait was "));
-    put_duration(out, incident->longest_wait_ms);
+    // Where every message failed just once, nobody was seen waiting.
+    if (incident->longest_wait_ms >= MINUTE_MS) {
+        buffer_append_view(out, VIEW("; the longest wait was "));
+        put_duration(out, incident->longest_wait_ms);
+    }
     buffer_append_char(out, '\n');
 }
 
